@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Diptych: build, demo, test, bench, install.  `make help` lists the targets.
+
+MODE ?= release
+PREFIX ?= /usr/local
+CC ?= gcc
+B := build
+O := $(B)/$(MODE)
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
+CFLAGS_MODE_release := -O2 -g
+CFLAGS_MODE_debug := -O0 -g -DDIPTYCH_DEBUG
+CFLAGS_MODE_asan := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer
+CFLAGS_MODE_ubsan := -O1 -g -fsanitize=undefined
+CFLAGS_MODE_tsan := -O1 -g -fsanitize=thread
+CFLAGS_ALL := -std=gnu11 $(WARN) $(CFLAGS_MODE_$(MODE)) -D_GNU_SOURCE -Ihypervisor -Iguest-abi -Itools \
+	-fno-strict-aliasing -fcf-protection=none -MMD -MP $(CFLAGS)
+
+# Light code runs while the guest's x87/SSE/AVX state is live: no vector registers, no libc.
+# docs/architecture.md, "Light and heavy code"; tests/light-check.sh proves it of every build.
+LIGHT_FLAGS := -mgeneral-regs-only -minline-all-stringops -fno-stack-protector -ffreestanding
+LIGHT_DIRS := hypervisor/engine hypervisor/pv hypervisor/cpu hypervisor/mem
+include hypervisor/heavy.mk
+
+LIBS := -lZydis -lxlutil -lxenlight -lz -lbz2 -llzma -llzo2 -lzstd -llz4 -lseccomp -lpthread
+
+HV_SRCS := $(shell find hypervisor -name '*.c') $(shell find hypervisor -name '*.S')
+TOOL_SRCS := $(shell find tools -maxdepth 1 -name '*.c')
+LIGHT_SRCS := $(filter-out $(HEAVY_SRCS),$(filter $(addsuffix /%.c,$(LIGHT_DIRS)),$(HV_SRCS)))
+
+obj = $(patsubst %.S,$(O)/%.o,$(patsubst %.c,$(O)/%.o,$(1)))
+HV_OBJS := $(call obj,$(HV_SRCS))
+LIGHT_OBJS := $(call obj,$(LIGHT_SRCS))
+TOOL_OBJS := $(call obj,$(TOOL_SRCS))
+
+.PHONY: all clean install help
+all: $(B)/diptych
+
+$(B)/diptych: $(O)/diptych
+	@cp -f $< $@
+
+$(O)/diptych: $(TOOL_OBJS) $(O)/libdiptych.a
+	$(CC) $(CFLAGS_MODE_$(MODE)) -o $@ $(TOOL_OBJS) $(O)/libdiptych.a $(LIBS) $(LDFLAGS)
+
+$(O)/libdiptych.a: $(HV_OBJS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(LIGHT_OBJS): EXTRA := $(LIGHT_FLAGS)
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(EXTRA) -c -o $@ $<
+
+$(O)/%.o: %.S
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+clean:
+	rm -rf $(B)/release $(B)/debug $(B)/asan $(B)/ubsan $(B)/tsan $(B)/diptych
+
+-include $(HV_OBJS:.o=.d) $(TOOL_OBJS:.o=.d)
+-include $(wildcard mk/*.mk)

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The execution engine as the rest of the hypervisor sees it: an executor of guest code behind a narrow
+ * interface, so that direct execution and KVM can stand beside the translator.
+ */
+#ifndef DIPTYCH_ENGINE_ENGINE_H
+#define DIPTYCH_ENGINE_ENGINE_H
+
+#include "cpu/guest_ops.h"
+#include "cpu/vcpu.h"
+
+/* Checks that the host CPU has what translated code needs; NULL, or what is missing. */
+const char *engine_host_missing(void);
+
+/* Installs the signal handlers that all vCPU threads share. 0 or -errno. */
+int engine_init(void);
+
+/* Allocates a vCPU and its engine state (translation cache of cache_bytes, 0: default). NULL: no memory.
+ * The vCPU starts with all registers zero. */
+struct vcpu *engine_vcpu_create(size_t cache_bytes);
+void engine_vcpu_destroy(struct vcpu *v);
+
+/* Called first on the vCPU's own thread: GS base, signal stack. 0 or -errno. */
+int engine_thread_start(struct vcpu *v);
+void engine_thread_stop(struct vcpu *v);
+
+/* Runs guest code from v->rip until something needs attention; fills in v->exit. Returns exit.reason. */
+enum exit_reason engine_run(struct vcpu *v);
+
+/* ---- TLB, own vCPU ---- */
+void engine_flush_all(struct vcpu *v);         /* both views */
+void engine_flush_user(struct vcpu *v);        /* user-half addresses in both views: address-space switch */
+void engine_flush_page(struct vcpu *v, gva_t a);
+
+/* ---- TLB and code, any vCPU of the domain ---- */
+
+/* Drops the TLB entries of the vCPUs in mask (bit = vcpu id), the caller's own included; returns when no vCPU can
+ * use an old entry any more. self may be NULL when called from a thread that is no vCPU. */
+void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask);
+
+/* Returns when no vCPU holds a writable translation of the frame. To be called before a frame becomes a
+ * page table. Cheap when there is none. */
+void engine_frame_protect(struct vcpu *self, mfn_t m);
+
+/* C code has changed, or is about to reuse, this frame's bytes: translations made from it die. Cheap when there
+ * are none. */
+void engine_frame_changed(struct vcpu *self, mfn_t m, unsigned off, unsigned len);
+
+/* The bits that select translations (mode, TS, TF) have changed: called after changing v->seg[CS], task_switched,
+ * rflags.TF, user_mode. */
+void engine_mode_changed(struct vcpu *v);
+
+/* Runs fn(arg) with the guest's x87/SSE/AVX state put aside: the only way from light code to heavy code. */
+void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg);
+
+#endif
