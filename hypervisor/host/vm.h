@@ -20,6 +20,8 @@ enum vm_action { VM_DESTROY, VM_RESTART, VM_PRESERVE };
 /* All strings are owned by the struct, NULL where nothing was said. */
 struct vm_config {
     char *name;
+    uint8_t uuid[16];
+    bool uuid_set;       /* false: vm_run() makes a random one */
     char *kernel;
     char *ramdisk;
     char *cmdline;
