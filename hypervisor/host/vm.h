@@ -7,7 +7,6 @@
 
 #include "base/diag.h"
 #include "base/types.h"
-#include "cpu/cpu_policy.h"
 
 /* What to do when the guest ends; names and meaning as in xl.cfg(5). */
 enum vm_action { VM_DESTROY, VM_RESTART, VM_PRESERVE };
@@ -30,7 +29,7 @@ struct vm_config {
     unsigned vcpus;
     enum vm_action on_poweroff, on_reboot, on_crash, on_watchdog;
     bool on_watchdog_set; /* false: on_watchdog is on_crash */
-    struct cpu_policy_request cpu;
+    char *cpu_mask;      /* features to hide, as cpu_policy_build() takes them; cpu_spec.h */
 
     bool trace;          /* print hypercalls */
     char *trace_filter;

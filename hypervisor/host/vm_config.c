@@ -26,6 +26,7 @@ void vm_config_free(struct vm_config *c)
     free(c->kernel);
     free(c->ramdisk);
     free(c->cmdline);
+    free(c->cpu_mask);
     free(c->trace_filter);
     free(c->trace_file);
     free(c->debug_file);
