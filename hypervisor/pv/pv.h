@@ -8,8 +8,10 @@
 #define DIPTYCH_PV_PV_H
 
 #ifndef __XEN_INTERFACE_VERSION__
-#define __XEN_INTERFACE_VERSION__ 0x00041100
+#define __XEN_INTERFACE_VERSION__ 0x00040e00
 #endif
+#include <stdint.h> /* xen/xen.h relies on it */
+
 #include <xen/xen.h>
 #include <xen/vcpu.h>
 
