@@ -58,7 +58,7 @@ int console_input_fd(void);
  */
 int console_open(const struct console_events *events, const char **why);
 
-/* Makes console_output() drop what it has and from now on everything: the user doesn't want to wait. */
+/* The user wants to leave: from now on console_output() drops what the reader doesn't take within a moment. */
 void console_abandon(void);
 
 /* Ends the console's thread and restores the terminal (terminal_restore(), base/message.h). */

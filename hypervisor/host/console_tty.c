@@ -31,6 +31,7 @@
 
 #define ESCAPE 0x1d /* Ctrl-] */
 #define INPUT_SIZE (256u * 1024)
+#define ABANDONED_WAIT_MS 200
 
 static struct {
     const struct console_events *events;
@@ -45,6 +46,7 @@ static struct {
     int input_fd;           /* eventfd: readable while count > 0 */
     int abandon_fd;         /* eventfd: readable after console_abandon() */
     int closing;            /* atomic */
+    int abandoned;          /* atomic */
     bool output_gone;       /* caller of console_output() only */
 
     pthread_mutex_t lock;   /* for what follows */
@@ -84,16 +86,18 @@ void console_output(const void *p, size_t n)
     const uint8_t *bytes = p;
 
     while (n && !console.output_gone) {
+        bool abandoned = __atomic_load_n(&console.abandoned, __ATOMIC_ACQUIRE);
         struct pollfd fds[2] = {
             { .fd = console.out_fd, .events = POLLOUT },
-            { .fd = console.abandon_fd, .events = POLLIN },
+            { .fd = abandoned ? -1 : console.abandon_fd, .events = POLLIN },
         };
+        int ready = poll(fds, 2, abandoned ? ABANDONED_WAIT_MS : -1);
         ssize_t done;
 
-        if (poll(fds, 2, -1) < 0)
-            continue; /* EINTR */
-        if (fds[1].revents)
-            return;
+        if (!ready)
+            console.output_gone = true;
+        if (ready <= 0 || !fds[0].revents)
+            continue; /* EINTR, or told just now not to wait any more */
         done = output_some(bytes, n);
         if (done >= 0) {
             bytes += done;
@@ -107,8 +111,10 @@ void console_output(const void *p, size_t n)
 
 void console_abandon(void)
 {
-    if (console.open)
-        event_set(console.abandon_fd);
+    if (!console.open)
+        return;
+    __atomic_store_n(&console.abandoned, 1, __ATOMIC_RELEASE);
+    event_set(console.abandon_fd);
 }
 
 /* ---- input ---- */
@@ -298,6 +304,7 @@ static int terminal_make_raw(void)
 
 int console_open(const struct console_events *events, const char **why)
 {
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
     struct stat st;
     sigset_t all, old;
     int err;
@@ -320,9 +327,11 @@ int console_open(const struct console_events *events, const char **why)
     err = terminal_make_raw();
     if (err)
         return err;
-    /* vCPUs are kicked by a signal to their thread; nothing that is sent to the process may land here. */
+    /* What is sent to the process comes by signalfd or isn't this thread's; only its own faults are. */
     *why = "console thread";
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     err = pthread_create(&console.thread, NULL, console_thread, NULL);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
