@@ -21,6 +21,7 @@ enum domain_end {
     DOMAIN_KILLED = 64, /* by the user or a host signal */
 };
 
+struct cpu_policy;
 struct pv_domain;
 struct trace;
 
@@ -34,6 +35,7 @@ struct domain {
     uint64_t max_pages;      /* limit for XENMEM_populate_physmap / increase_reservation */
     mfn_t first_mfn;         /* domain builder's contiguous extent: pfn p starts out as first_mfn + p */
     lock_t mm_lock;          /* frames' types and counts, page-table writes */
+    const struct cpu_policy *cpu_policy; /* set before vCPUs run, then read-only */
     struct pv_domain *pv;
     struct trace *trace;     /* NULL unless hypercalls are traced */
     int end;                 /* any thread: enum domain_end */

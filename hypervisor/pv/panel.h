@@ -5,6 +5,7 @@
 #ifndef DIPTYCH_PV_PANEL_H
 #define DIPTYCH_PV_PANEL_H
 
+#include "cpu/cpu_policy.h"
 #include "pv/pv.h"
 
 /* ---- run.c: the run loop of a PV vCPU's thread; returns when the domain ended or VCPU_REQ_STOP ---- */
@@ -79,9 +80,6 @@ bool pv_load_segment(struct vcpu *v, enum segreg seg, uint16_t selector);
 void pv_emulate(struct vcpu *v);
 
 /* ---- cpuid.c ---- */
-struct cpuid_regs {
-    uint32_t eax, ebx, ecx, edx;
-};
 void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r);
 
 /* ---- dump.c ---- */
