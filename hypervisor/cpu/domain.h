@@ -21,6 +21,7 @@ enum domain_end {
     DOMAIN_KILLED = 64, /* by the user or a host signal */
 };
 
+struct cpu_policy;
 struct pv_domain;
 struct trace;
 
@@ -34,12 +35,14 @@ struct domain {
     uint64_t max_pages;      /* limit for XENMEM_populate_physmap / increase_reservation */
     mfn_t first_mfn;         /* domain builder's contiguous extent: pfn p starts out as first_mfn + p */
     lock_t mm_lock;          /* frames' types and counts, page-table writes */
+    const struct cpu_policy *cpu_policy; /* set before vCPUs run, then read-only */
     struct pv_domain *pv;
     struct trace *trace;     /* NULL unless hypercalls are traced */
     int end;                 /* any thread: enum domain_end */
     int end_futex;           /* woken when end changes */
     char end_reason[160];    /* one sentence, for crashes */
     bool quiet_crash;        /* tests: no register dump */
+    bool console_io;         /* CONSOLEIO_write is allowed and goes to stderr (earlyprintk=xen) */
 };
 
 /*

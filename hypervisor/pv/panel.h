@@ -5,6 +5,7 @@
 #ifndef DIPTYCH_PV_PANEL_H
 #define DIPTYCH_PV_PANEL_H
 
+#include "cpu/cpu_policy.h"
 #include "pv/pv.h"
 
 /* ---- run.c: the run loop of a PV vCPU's thread; returns when the domain ended or VCPU_REQ_STOP ---- */
@@ -65,13 +66,20 @@ void time_runstate_set(struct vcpu *v, int state);
 /* Rewrites the vCPU's vcpu_time_info (after registration or TSC change). Light. */
 void time_update_info(struct vcpu *v);
 
+/* ---- sched_op.c ---- */
+/* For the run loop of a vCPU whose blocked or polling flag is set, before each vcpu_wait(): whether the wait is over; then both
+ * flags are clear. Raises expired timers. Light. */
+bool sched_wait_over(struct vcpu *v);
+
+/* ---- segment.c ---- */
+/* Loads a segment register of v as a MOV to it would, from the guest's GDT or LDT or Xen's flat descriptors. v is
+ * the calling thread's vCPU, or one that isn't online. false: #GP, nothing changed. Light. */
+bool pv_load_segment(struct vcpu *v, enum segreg seg, uint16_t selector);
+
 /* ---- emulate.c: instructions that Xen emulates for PV kernels; #GP/#UD to the guest otherwise ---- */
 void pv_emulate(struct vcpu *v);
 
 /* ---- cpuid.c ---- */
-struct cpuid_regs {
-    uint32_t eax, ebx, ecx, edx;
-};
 void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r);
 
 /* ---- dump.c ---- */
