@@ -39,6 +39,11 @@ bool mm_trapped_write(struct vcpu *v, mfn_t m, unsigned off, const void *data, u
 /* Makes cr3_kernel (level-4 frame built by the domain builder) a validated, pinned page table. 0 or -errno. */
 int mm_adopt_initial_tables(struct domain *d, mfn_t l4);
 
+/* ---- mmuext.c ---- */
+/* MMUEXT_NEW_BASEPTR, and MOV to CR3: makes l4 the kernel's page-table base, validating it first if need be.
+ * Takes mm_lock. 0 or -XEN_E*. Light. */
+int mm_new_baseptr(struct vcpu *v, mfn_t l4);
+
 /* ---- evtchn.c ---- */
 /* Allocates an unbound or internal channel for a backend inside this process (console, store): handler(arg) runs on
  * the notifying vCPU's thread, light, when the guest notifies it. Port number, or -errno. */
