@@ -15,6 +15,17 @@ extern const struct guest_ops pv_guest_ops;
 /* Allocates pv state of a domain (shared_info frame, tables) and of each vCPU. 0 or -errno. Heavy. */
 int pv_domain_init(struct domain *d);
 int pv_vcpu_init(struct vcpu *v);
+/* Gives back what those took; no thread of the domain runs any more, and pv may be half made. vCPUs first. Heavy. */
+void pv_domain_destroy(struct domain *d);
+void pv_vcpu_destroy(struct vcpu *v);
+
+/* ---- backends.c: the console and the store, which this process provides ---- */
+/* Allocates their event channels, before pv_build(). 0 or -errno. Heavy. */
+int pv_backends_init(struct domain *d);
+/* Starts their threads, after pv_build() and before vCPUs run. 0, or -errno with nothing left running. Heavy. */
+int pv_backends_start(struct domain *d);
+/* Writes out what is left in the console's ring and ends the threads. No vCPU of the domain runs any more. Heavy. */
+void pv_backends_stop(struct domain *d);
 
 /* ---- traps.c: exceptions and callbacks go to the guest kernel ---- */
 /* Delivers an exception: switches to the kernel stack if need be, pushes the ABI's frame. Crashes the domain when the
