@@ -54,6 +54,12 @@ void domain_shutdown(struct domain *d, enum domain_end how);
  */
 void domain_crash(struct domain *d, struct vcpu *v, const char *reason, uint64_t value);
 
+/*
+ * VCPUOP_up: v->online has just been set; starts the vCPU's host thread, or wakes it where it waits offline.
+ * The caller is another vCPU's thread. Light.
+ */
+void domain_vcpu_online(struct vcpu *v);
+
 static inline bool domain_ended(const struct domain *d)
 {
     return __atomic_load_n(&d->end, __ATOMIC_ACQUIRE) != DOMAIN_RUNNING;

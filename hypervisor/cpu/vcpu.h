@@ -14,6 +14,7 @@
 #define DIPTYCH_CPU_VCPU_H
 
 #include <setjmp.h>
+#include <signal.h>
 
 #include "base/types.h"
 
@@ -81,6 +82,12 @@ struct vcpu_exit {
     uint64_t cr2;
     uint64_t next_rip;
 };
+
+/*
+ * The host signal that gets a vCPU's thread out of translated code.  Also sent by the vCPU's own host timer (si_code
+ * SI_TIMER, pv/time.c), and then stands for VCPU_REQ_TIMER.
+ */
+#define VCPU_KICK_SIGNAL SIGUSR1
 
 /* Requests to a vCPU; any thread sets them with vcpu_request(). */
 #define VCPU_REQ_EVENT (1u << 0)  /* look at event channels */

@@ -7,20 +7,13 @@
 #ifndef DIPTYCH_PV_PV_H
 #define DIPTYCH_PV_PV_H
 
-#ifndef __XEN_INTERFACE_VERSION__
-#define __XEN_INTERFACE_VERSION__ 0x00040e00
-#endif
-#include <stdint.h> /* xen/xen.h relies on it */
-
-#include <xen/xen.h>
-#include <xen/vcpu.h>
-
 #include "cpu/domain.h"
 #include "cpu/guest_access.h"
 #include "engine/engine.h"
 #include "pv/evtchn.h"
 #include "pv/grant.h"
 #include "pv/time.h"
+#include "pv/xen_abi.h"
 
 /* Flat 64-bit ring-3 selectors that Xen gives PV guests (xen/arch-x86/xen-x86_64.h). */
 
