@@ -2,4 +2,7 @@
 # engine_heavy_call() or before a guest runs.
 HEAVY_SRCS := \
 	hypervisor/mem/machine.c \
-	hypervisor/pv/dump.c
+	hypervisor/pv/dump.c \
+	hypervisor/pv/trace_filter.c \
+	hypervisor/pv/trace_format.c \
+	hypervisor/pv/trace_writer.c

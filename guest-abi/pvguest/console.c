@@ -2,7 +2,8 @@
 /*
  * Output through the PV console ring (xen/io/console.h), and a small printf.
  *
- * Relies on start_info->console.domU and on the ring's page being mapped by the domain builder at its usual place.
+ * Relies on start_info->console.domU and on the ring's page being mapped by the domain builder at its usual
+ * place.
  */
 #include <stdarg.h>
 
@@ -96,7 +97,8 @@ static void sink_field(struct sink *s, const struct spec *spec, const char *sign
             sink_char(s, ' ');
 }
 
-static void sink_number(struct sink *s, const struct spec *spec, uint64_t value, unsigned base, const char *sign)
+static void sink_number(struct sink *s, const struct spec *spec, uint64_t value, unsigned base,
+                        const char *sign)
 {
     char digits[24];
     size_t n = sizeof(digits);

@@ -23,7 +23,8 @@ unsigned event_bind_ipi(unsigned vcpu);
 void event_send(unsigned port);
 
 /*
- * Starts vCPU id, which runs fn(arg) with traps installed and events masked, and goes down when fn returns. MUST
+ * Starts vCPU id, which runs fn(arg) with traps installed and events masked, and goes down when fn returns.
+ * MUST
  * NOT be called for one that is up. 0 or -XEN_E*.
  */
 long cpu_up(unsigned id, void (*fn)(void *), void *arg);

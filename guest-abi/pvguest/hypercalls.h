@@ -7,7 +7,8 @@
  *  - MUST pass guest-virtual addresses that are mapped (writable where the call answers there): the
  *    answer is -XEN_EFAULT otherwise;
  *  - returns 0 or a positive result, or a negative XEN_E*; an operation that is not offered is -XEN_ENOSYS;
- *  - keeps all registers but rax; rcx and r11 hold the return address and flags, or their old values: rely on neither.
+ *  - keeps all registers but rax; rcx and r11 hold the return address and flags, or their old values: rely on
+ * neither.
  *
  * A page of entry stubs, 32 bytes a number, is filled in by the domain builder where the ELF note
  * HYPERCALL_PAGE says (start.S).  A guest MUST NOT write to it before its first hypercall.
@@ -36,7 +37,8 @@
 
 extern char hypercall_page[4096];
 
-/* Through the stub. nr MUST be below 64 and MUST NOT be __HYPERVISOR_iret, whose stub is jumped to, not called. */
+/* Through the stub. nr MUST be below 64 and MUST NOT be __HYPERVISOR_iret, whose stub is jumped to, not
+ * called. */
 static inline long hypercall(unsigned nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
                              uint64_t f)
 {
@@ -93,7 +95,8 @@ static inline long hc_mmu_update(const struct mmu_update *list, unsigned count, 
 }
 
 /*
- * Extended page-table operations: pin, unpin, base pointers, TLB flushes, LDT.  A table to be pinned MUST have no
+ * Extended page-table operations: pin, unpin, base pointers, TLB flushes, LDT.  A table to be pinned MUST
+ * have no
  * writable mapping.  MUST NOT unpin the tables in use.  Calls that only flush always succeed.
  */
 static inline long hc_mmuext_op(const struct mmuext_op *list, unsigned count, unsigned *done, unsigned dom)
@@ -102,7 +105,8 @@ static inline long hc_mmuext_op(const struct mmuext_op *list, unsigned count, un
 }
 
 /*
- * Sets the level-1 entry that maps va.  The tables above MUST exist.  flags is UVMF_*; without UVMF_INVLPG or UVMF_TLB_FLUSH
+ * Sets the level-1 entry that maps va.  The tables above MUST exist.  flags is UVMF_*; without UVMF_INVLPG or
+ * UVMF_TLB_FLUSH
  * a stale translation may stay in use until the next flush.
  */
 static inline long hc_update_va_mapping(uint64_t va, uint64_t entry, uint64_t flags)
@@ -110,7 +114,8 @@ static inline long hc_update_va_mapping(uint64_t va, uint64_t entry, uint64_t fl
     return HC(update_va_mapping, va, entry, flags, 0);
 }
 
-/* The GDT's frames, 512 entries each.  entries MUST NOT exceed FIRST_RESERVED_GDT_ENTRY; the frames MUST NOT be mapped
+/* The GDT's frames, 512 entries each.  entries MUST NOT exceed FIRST_RESERVED_GDT_ENTRY; the frames MUST NOT
+ * be mapped
  * writable.  Old frames are released. */
 static inline long hc_set_gdt(const xen_pfn_t *frames, unsigned entries)
 {
@@ -177,7 +182,8 @@ static inline long hc_console_io(unsigned cmd, unsigned count, char *buf)
     return HC(console_io, cmd, count, buf, 0);
 }
 
-/* An array of count structures of the operation's type.  Each has a status of its own: the call's result says only
+/* An array of count structures of the operation's type.  Each has a status of its own: the call's result says
+ * only
  * whether the array could be read and written. */
 static inline long hc_grant_table_op(unsigned cmd, void *ops, unsigned count)
 {

@@ -2,7 +2,8 @@
 /*
  * Frames and page tables of a PV guest.
  *
- * Pseudo-physical frame p is mapped at VIRT_BASE + p * 4096 as far as the domain builder mapped (everything up to the end
+ * Pseudo-physical frame p is mapped at VIRT_BASE + p * 4096 as far as the domain builder mapped (everything
+ * up to the end
  * of the boot stack).  Machine frames come from the P2M list and the hypervisor's M2P table.
  */
 #ifndef PVGUEST_MM_H
@@ -58,7 +59,8 @@ void *page_alloc(unsigned nr);
 /* Points the mapping of one page in the builder's range at itself with other rights. 0 or -XEN_E*. */
 long page_protect(void *page, uint64_t pte_flags);
 
-/* Machine address of the entry that maps va at the level (1: PTE .. 4: top) in the kernel's page tables; 0 if there is
+/* Machine address of the entry that maps va at the level (1: PTE .. 4: top) in the kernel's page tables; 0 if
+ * there is
  * no table for it. */
 uint64_t pte_machine(uint64_t va, unsigned level);
 /* That entry's present contents; 0 likewise. */

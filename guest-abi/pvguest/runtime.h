@@ -3,7 +3,8 @@
  * A tiny runtime for PV guests: start, console, checks, shutdown.
  *
  * A guest defines guest_main(), which runs on vCPU 0 with traps installed and events masked.  When it
- * returns, the verdict of all check()s goes to the console and the domain powers off; a guest with failed checks
+ * returns, the verdict of all check()s goes to the console and the domain powers off; a guest with failed
+ * checks
  * ends with SHUTDOWN_crash instead, so that the hypervisor's exit status tells.
  */
 #ifndef PVGUEST_RUNTIME_H
@@ -51,7 +52,8 @@ uint64_t cmdline_number(const char *name, uint64_t otherwise);
 
 /* ---- console.c ---- */
 
-/* %d %i %u %x %X %p %s %c %%, lengths l, ll and z, field width, 0 and -.  MUST NOT be called before console_init(). */
+/* %d %i %u %x %X %p %s %c %%, lengths l, ll and z, field width, 0 and -.  MUST NOT be called before
+ * console_init(). */
 int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void console_init(void);
@@ -63,14 +65,15 @@ void console_drain(void);
 extern unsigned checks_done, checks_failed;
 
 /* Counts one check, and says so on the console if it failed. */
-void check_at(const char *file, int line, bool ok, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void check_at(const char *file, int line, bool ok, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 #define check(ok, ...) check_at(__FILE__, __LINE__, (ok), __VA_ARGS__)
 
 /* Two integers must agree; both are printed if they don't. */
 #define check_eq(got, want, what)                                                                            \
     do {                                                                                                     \
         long got_ = (long)(got), want_ = (long)(want);                                                       \
-        check(got_ == want_, "%s: got %ld (0x%lx), want %ld (0x%lx)", (what), got_, got_, want_, want_);       \
+        check(got_ == want_, "%s: got %ld (0x%lx), want %ld (0x%lx)", (what), got_, got_, want_, want_);     \
     } while (0)
 
 /* ---- the end ---- */

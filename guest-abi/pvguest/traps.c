@@ -4,8 +4,8 @@
  */
 #include "pvguest/traps.h"
 
-extern char trap_stubs[], event_entry[], failsafe_entry[], syscall_entry[], syscall32_entry[], sysenter_entry[],
-    nmi_entry[];
+extern char trap_stubs[], event_entry[], failsafe_entry[], syscall_entry[], syscall32_entry[],
+    sysenter_entry[], nmi_entry[];
 int trap_catch_call(uint64_t save[8], void (*fn)(void *), void *arg);
 _Noreturn void trap_catch_unwind(uint64_t save[8]);
 void trap_dispatch(struct trap_frame *f);
@@ -60,8 +60,8 @@ void trap_handler(unsigned vector, trap_fn *fn)
 
 void trap_print(const struct trap_frame *f)
 {
-    printf("vector %lu error %lx rip %lx cs %x mask %x rflags %lx rsp %lx ss %lx\n", f->vector, f->error, f->rip,
-           f->cs, f->saved_upcall_mask, f->rflags, f->rsp, f->ss);
+    printf("vector %lu error %lx rip %lx cs %x mask %x rflags %lx rsp %lx ss %lx\n", f->vector, f->error,
+           f->rip, f->cs, f->saved_upcall_mask, f->rflags, f->rsp, f->ss);
     printf("rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx rbp %lx r8 %lx\n", f->rax, f->rbx, f->rcx, f->rdx,
            f->rsi, f->rdi, f->rbp, f->r8);
     printf("r9 %lx r10 %lx r11 %lx r12 %lx r13 %lx r14 %lx r15 %lx cr2 %lx\n", f->r9, f->r10, f->r11, f->r12,
