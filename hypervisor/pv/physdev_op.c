@@ -3,9 +3,10 @@
  * The physdev_op hypercall as an unprivileged PV guest without hardware sees it: I/O privilege is virtual; the domain has no
  * physical interrupts (Xen: nr_pirqs is 0); interrupt controllers and PCI belong to the hardware domain.
  */
+#include "pv/hypercall.h"
+
 #include <xen/physdev.h>
 
-#include "pv/hypercall.h"
 #include "pv/panel.h"
 #include "pv/peers.h"
 

@@ -17,6 +17,8 @@
 
 /* Flat 64-bit ring-3 selectors that Xen gives PV guests (xen/arch-x86/xen-x86_64.h). */
 
+struct console_ring;
+
 struct pv_trap {
     uint64_t address;
     uint16_t cs;
@@ -46,6 +48,7 @@ struct pv_vcpu {
     uint32_t io_bitmap_ports; /* ports that the bitmap speaks of; 0: none */
     uint64_t vm_assist;
     struct vcpu_info *info;     /* in shared_info, or where VCPUOP_register_vcpu_info says */
+    struct vcpu_info *own_info; /* heap: stands in for info until the guest registers one; NULL: not needed */
     mfn_t info_mfn;             /* frame that VCPUOP_register_vcpu_info named; MFN(0): none */
     bool initialised;           /* by the domain builder or VCPUOP_initialise; pv_domain.vcpu_lock */
     bool load_fpu;              /* fpu_image is to be loaded before the vCPU first runs (run.c), then cleared */
@@ -71,6 +74,7 @@ struct pv_domain {
     struct time_domain time;
     mfn_t console_mfn, store_mfn;
     unsigned console_port, store_port;
+    struct console_ring *console; /* backends.c */
 };
 
 static inline struct pv_vcpu *pv_vcpu(struct vcpu *v)

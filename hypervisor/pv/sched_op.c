@@ -5,9 +5,10 @@
  * A vCPU that blocks or polls only sets a flag here; its run loop does the waiting, between requests of others:
  *     while ((blocked || polling) && !sched_wait_over(v)) vcpu_wait(v, time_next_deadline(v));
  */
+#include "pv/hypercall.h"
+
 #include <xen/sched.h>
 
-#include "pv/hypercall.h"
 #include "pv/panel.h"
 #include "pv/peers.h"
 
