@@ -39,6 +39,11 @@ bool mm_trapped_write(struct vcpu *v, mfn_t m, unsigned off, const void *data, u
 /* Makes cr3_kernel (level-4 frame built by the domain builder) a validated, pinned page table. 0 or -errno. */
 int mm_adopt_initial_tables(struct domain *d, mfn_t l4);
 
+/* ---- mm_tlb.c ---- */
+/* For VCPUOP_initialise: gives a vCPU that doesn't run its base pointers, whose old ones are dropped (MFN(0): none).
+ * self: calling vCPU. Takes mm_lock. 0 or -XEN_EINVAL. */
+int mm_set_base_pointers(struct vcpu *self, struct vcpu *v, mfn_t kernel, mfn_t user);
+
 /* ---- evtchn.c ---- */
 /* Allocates an unbound or internal channel for a backend inside this process (console, store): handler(arg) runs on
  * the notifying vCPU's thread, light, when the guest notifies it. Port number, or -errno. */
@@ -72,9 +77,9 @@ void time_update_info(struct vcpu *v);
 bool sched_wait_over(struct vcpu *v);
 
 /* ---- vcpu_context.c ---- */
-/* Gives a vCPU that has never run the state of VCPUOP_initialise, checked as Xen does; takes its references on page tables and
- * GDT frames. pv_domain.vcpu_lock held. 0 or -XEN_E*, nothing changed then. Any thread of the domain, light. */
-int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
+/* Gives a vCPU that has never run the state of VCPUOP_initialise, checked as Xen does; takes its references on page
+ * tables and GDT frames. self: calling vCPU. pv_domain.vcpu_lock held. 0 or -XEN_E*, with no references taken. Light. */
+int vcpu_set_context(struct vcpu *self, struct vcpu *v, const struct vcpu_guest_context *c);
 
 /* Whether addresses a .. a+n-1 can be the guest's: neither in Xen's part of the address space nor non-canonical. */
 static inline bool guest_range_ok(gva_t a, uint64_t n)

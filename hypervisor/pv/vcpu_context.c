@@ -46,12 +46,7 @@ static bool addresses_ok(const struct vcpu_guest_context *c)
     return guest_range_ok(GVA(c->ldt_base), 1) && c->ldt_base % PAGE_SIZE == 0 && c->ldt_ents <= LDT_MAX_ENTRIES;
 }
 
-/* ---- references on the guest's frames; mm_lock held ---- */
-
-static bool frame_get(struct domain *d, mfn_t m, enum frame_type type)
-{
-    return machine_valid(m) && mm_get_page(d, m, type) == 0;
-}
+/* ---- references on the GDT's frames; mm_lock held ---- */
 
 static void gdt_put(struct domain *d, const struct vcpu_guest_context *c, unsigned n)
 {
@@ -62,32 +57,14 @@ static void gdt_put(struct domain *d, const struct vcpu_guest_context *c, unsign
 static bool gdt_get(struct domain *d, const struct vcpu_guest_context *c, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        if (!frame_get(d, MFN(c->gdt_frames[i]), FRAME_SEGDESC)) {
+        mfn_t m = MFN(c->gdt_frames[i]);
+
+        if (!machine_valid(m) || mm_get_page(d, m, FRAME_SEGDESC)) {
             gdt_put(d, c, i);
             return false;
         }
     }
     return true;
-}
-
-/* All or nothing. */
-static int frames_get(struct domain *d, const struct vcpu_guest_context *c, unsigned gdt_frames)
-{
-    mfn_t kernel = MFN(xen_cr3_to_pfn(c->ctrlreg[3]));
-    mfn_t user = MFN(xen_cr3_to_pfn(c->ctrlreg[1]));
-
-    if (!gdt_get(d, c, gdt_frames))
-        return -XEN_EINVAL;
-    if (!frame_get(d, kernel, FRAME_L4)) {
-        gdt_put(d, c, gdt_frames);
-        return -XEN_EINVAL;
-    }
-    if (user.n && !frame_get(d, user, FRAME_L4)) {
-        mm_put_page(d, kernel, FRAME_L4);
-        gdt_put(d, c, gdt_frames);
-        return -XEN_EINVAL;
-    }
-    return 0;
 }
 
 /* ---- registers ---- */
@@ -187,7 +164,15 @@ static void set_control(struct vcpu *v, const struct vcpu_guest_context *c)
     }
 }
 
-int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
+static void gdt_drop(struct vcpu *v, const struct vcpu_guest_context *c, unsigned frames)
+{
+    lock_acquire(&v->domain->mm_lock);
+    pv_vcpu(v)->gdt_entries = 0;
+    gdt_put(v->domain, c, frames);
+    lock_release(&v->domain->mm_lock);
+}
+
+int vcpu_set_context(struct vcpu *self, struct vcpu *v, const struct vcpu_guest_context *c)
 {
     struct domain *d = v->domain;
     struct pv_vcpu *p = pv_vcpu(v);
@@ -203,29 +188,28 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     gdt_frames = ((unsigned)c->gdt_ents + GDT_FRAME_ENTRIES - 1) / GDT_FRAME_ENTRIES;
 
     lock_acquire(&d->mm_lock);
-    ret = frames_get(d, c, gdt_frames);
-    lock_release(&d->mm_lock);
-    if (ret)
-        return ret;
-
-    for (unsigned i = 0; i < gdt_frames; i++)
-        p->gdt_mfn[i] = MFN(c->gdt_frames[i]);
-    p->gdt_entries = (unsigned)c->gdt_ents;
-    p->ldt_base = c->ldt_base;
-    p->ldt_entries = (unsigned)c->ldt_ents;
-    v->user_mode = !(c->flags & VGCF_in_kernel);
-    if (!set_segments(v, c)) {
-        lock_acquire(&d->mm_lock);
-        if (c->ctrlreg[1])
-            mm_put_page(d, MFN(xen_cr3_to_pfn(c->ctrlreg[1])), FRAME_L4);
-        mm_put_page(d, MFN(xen_cr3_to_pfn(c->ctrlreg[3])), FRAME_L4);
-        gdt_put(d, c, gdt_frames);
-        p->gdt_entries = p->ldt_entries = 0;
+    if (!gdt_get(d, c, gdt_frames)) {
         lock_release(&d->mm_lock);
         return -XEN_EINVAL;
     }
-    p->cr3_kernel = MFN(xen_cr3_to_pfn(c->ctrlreg[3]));
-    p->cr3_user = MFN(xen_cr3_to_pfn(c->ctrlreg[1]));
+    for (unsigned i = 0; i < gdt_frames; i++)
+        p->gdt_mfn[i] = MFN(c->gdt_frames[i]);
+    p->gdt_entries = (unsigned)c->gdt_ents;
+    lock_release(&d->mm_lock);
+
+    v->user_mode = !(c->flags & VGCF_in_kernel);
+    if (!set_segments(v, c)) {
+        gdt_drop(v, c, gdt_frames);
+        return -XEN_EINVAL;
+    }
+    ret = mm_set_base_pointers(self, v, MFN(xen_cr3_to_pfn(c->ctrlreg[3])), MFN(xen_cr3_to_pfn(c->ctrlreg[1])));
+    if (ret) {
+        gdt_drop(v, c, gdt_frames);
+        return ret;
+    }
+
+    p->ldt_base = c->ldt_base;
+    p->ldt_entries = (unsigned)c->ldt_ents;
     p->kernel_ss = stack_selector(c->kernel_ss);
     p->kernel_sp = c->kernel_sp;
     p->iopl = c->user_regs.rflags >> 12 & 3;

@@ -43,7 +43,7 @@ static int64_t initialise(struct vcpu *self, struct vcpu *v, gva_t arg)
         return -XEN_EFAULT;
     lock_acquire(&d->pv->vcpu_lock);
     if (!pv_vcpu(v)->initialised && !is_online(v)) {
-        ret = vcpu_set_context(v, &context);
+        ret = vcpu_set_context(self, v, &context);
         pv_vcpu(v)->initialised = ret == 0;
     }
     lock_release(&d->pv->vcpu_lock);
