@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "pv/evtchn.h"
 #include "pv/grant.h"
+#include "pv/mm_state.h"
 #include "pv/time.h"
 #include "pv/xen_abi.h"
 
@@ -49,6 +50,7 @@ struct pv_vcpu {
     bool blocked;
     bool polling;
     bool in_multicall;
+    struct mm_vcpu mm;
     struct evtchn_vcpu evtchn;
     struct time_vcpu time;
 };
@@ -57,6 +59,7 @@ struct pv_domain {
     struct shared_info *shared_info;
     mfn_t shared_info_mfn;
     uint64_t vm_assist;
+    struct mm_domain mm;
     struct evtchn_domain evtchn;
     struct grant_domain grant;
     struct time_domain time;
