@@ -50,7 +50,11 @@ if command -v tcc >/dev/null; then
     for library in $(ldd "$tcc" | awk '{ for (i = 1; i <= NF; i++) if ($i ~ "^/") print $i }'); do
         set -- "$@" "$library=${library#/}"
     done
-    set -- "$@" "$tcc=bin/tcc" /usr/lib/x86_64-linux-gnu/tcc=usr/lib/tcc /usr/include/x86_64-linux-musl=usr/include/musl
+    set -- "$@" "$tcc=bin/tcc" /usr/include/x86_64-linux-musl=usr/include/musl
+    # tcc -run links against the shared libc by way of its linker script, as on the host.
+    for file in tcc libc.so libc_nonshared.a; do
+        set -- "$@" "/usr/lib/x86_64-linux-gnu/$file=usr/lib/x86_64-linux-gnu/$file"
+    done
     for file in crt1.o crti.o crtn.o libc.a; do
         set -- "$@" "/usr/lib/x86_64-linux-musl/$file=usr/lib/musl/$file"
     done

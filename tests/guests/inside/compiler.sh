@@ -3,7 +3,9 @@
 # against musl; and it compiles and runs in memory, which is self-modifying code as users have it.
 fail() { echo "$*"; cat /tmp/out 2>/dev/null; exit 1; }
 cd /tmp || exit 1
-tcc="tcc -nostdinc -nostdlib -I/usr/lib/tcc/include -I/usr/include/musl -B/usr/lib/tcc"
+command -v tcc >/dev/null || { echo "the image was built without tcc"; exit 77; }
+libtcc=/usr/lib/x86_64-linux-gnu/tcc
+tcc="tcc -nostdinc -nostdlib -I$libtcc/include -I/usr/include/musl"
 musl=/usr/lib/musl
 cat >sieve.c <<'END'
 #include <stdio.h>
@@ -25,8 +27,8 @@ int main(int argc, char **argv)
     return 0;
 }
 END
-for round in 1 2 3 4 5; do
-    $tcc -static -o sieve $musl/crt1.o $musl/crti.o sieve.c $musl/libc.a $musl/crtn.o /usr/lib/tcc/libtcc1.a >out 2>&1 ||
+for round in 1 2; do
+    $tcc -static -o sieve $musl/crt1.o $musl/crti.o sieve.c $musl/libc.a $musl/crtn.o $libtcc/libtcc1.a >out 2>&1 ||
         fail "round $round: tcc failed"
     [ "$(./sieve 1000000)" = "78498 2.887328" ] || fail "round $round: the compiled program says '$(./sieve 1000000)'"
 done
@@ -40,7 +42,7 @@ done
     while [ $i -lt 200 ]; do echo "x ^= f$i(x + $i);"; i=$((i + 1)); done
     echo 'printf("%u\n", x); return 0; }'
 } >many.c
-$tcc -static -o many $musl/crt1.o $musl/crti.o many.c $musl/libc.a $musl/crtn.o /usr/lib/tcc/libtcc1.a >out 2>&1 || fail "tcc failed on many.c"
+$tcc -static -o many $musl/crt1.o $musl/crti.o many.c $musl/libc.a $musl/crtn.o $libtcc/libtcc1.a >out 2>&1 || fail "tcc failed on many.c"
 [ "$(./many)" = 2826998472 ] || fail "many says '$(./many)'"
 cat >run.c <<'END'
 int printf(const char *, ...);
@@ -48,7 +50,7 @@ int f(int n) { return n < 2 ? n : f(n - 1) + f(n - 2); }
 int main(void) { printf("%d\n", f(24)); return 0; }
 END
 for round in 1 2 3; do
-    got=$(tcc -B/usr/lib/tcc -nostdinc -run run.c 2>&1)
+    got=$(tcc -run run.c 2>&1)
     [ "$got" = 46368 ] || fail "tcc -run says '$got'"
 done
 rm -f sieve* many* run.c out

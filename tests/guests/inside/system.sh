@@ -21,10 +21,10 @@ idle_after=$(awk '$1 == "cpu" { print $5 }' /proc/stat)
 for file in /proc/interrupts /proc/meminfo /proc/vmstat /proc/zoneinfo /proc/iomem /proc/self/maps /proc/timer_list /proc/schedstat; do
     [ ! -r $file ] || cat $file >/dev/null || fail "$file can't be read"
 done
-find /sys -type f -perm -400 ! -name '*pm_*' 2>/dev/null | head -n 3000 | while read -r file; do
-    timeout 5 head -c 4096 "$file" >/dev/null 2>&1
-    [ $? -lt 124 ] || { echo "reading $file didn't end"; exit 1; }
-done || fail "sysfs"
+# Some attributes refuse to be read; none may hang.
+find /sys -type f -perm -400 2>/dev/null | head -n 1500 >/tmp/attributes
+timeout 60 xargs -n 100 head -q -c 4096 </tmp/attributes >/dev/null 2>&1
+[ $? -ne 143 ] || fail "reading attributes under /sys didn't end"
 if [ -r /sys/hypervisor/type ]; then
     [ "$(cat /sys/hypervisor/type)" = xen ] || fail "the hypervisor says it is '$(cat /sys/hypervisor/type)'"
     [ ! -r /sys/hypervisor/guest_type ] || [ "$(cat /sys/hypervisor/guest_type)" = PV ] || fail "guest type $(cat /sys/hypervisor/guest_type)"
