@@ -14,6 +14,7 @@
 #define DIPTYCH_CPU_VCPU_H
 
 #include <setjmp.h>
+#include <signal.h>
 
 #include "base/types.h"
 
@@ -82,6 +83,12 @@ struct vcpu_exit {
     uint64_t next_rip;
 };
 
+/*
+ * The host signal that gets a vCPU's thread out of translated code.  Also sent by the vCPU's own host timer (si_code
+ * SI_TIMER, pv/time.c), and then stands for VCPU_REQ_TIMER.
+ */
+#define VCPU_KICK_SIGNAL SIGUSR1
+
 /* Requests to a vCPU; any thread sets them with vcpu_request(). */
 #define VCPU_REQ_EVENT (1u << 0)  /* look at event channels */
 #define VCPU_REQ_TIMER (1u << 1)  /* a virtual timer may have expired */
@@ -126,6 +133,7 @@ struct vcpu {
     int wake;              /* any thread: futex word, counts kicks */
     uint32_t in_guest;     /* 1 while the thread is inside engine_run() */
     bool online;           /* VCPUOP_up done; any thread reads */
+    int gate;              /* any thread: futex word on which the thread waits while offline (cpu/domain.c) */
 };
 
 /* ---- cpu/vcpu.c ---- */
