@@ -16,6 +16,8 @@
 
 #include "loader/image.h"
 
+#define LARGE_IMAGE (8UL << 20) /* from here on large host pages save more faults than they waste memory */
+
 int image_error(char *why, size_t why_size, const char *fmt, ...)
 {
     va_list ap;
@@ -33,7 +35,8 @@ int image_buf_alloc(struct image_buf *b, size_t size, char *why, size_t why_size
     if (p == MAP_FAILED)
         return image_error(why, why_size, "no host memory for a kernel of %zu MiB: %s", (size >> 20) + 1,
                            strerror(errno));
-    madvise(p, size, MADV_HUGEPAGE);
+    if (size >= LARGE_IMAGE)
+        madvise(p, size, MADV_HUGEPAGE);
     b->data = p;
     b->size = size;
     return 0;
