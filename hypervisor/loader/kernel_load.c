@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From a kernel file to a struct kernel_image: reads the file, finds out what it is, unwraps it, has the ELF image
- * parsed; and names the file in what goes wrong.
+ * From a kernel file to a struct kernel_image: reads the file, finds out what it is, unwraps it, has the ELF
+ * image parsed; and names the file in what goes wrong.
  *
  * The file is read, not mapped: nobody can change or shorten it under us.
  */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The PV domain builder: puts a kernel and its module into a domain's fresh memory, with everything that the start
- * of day promises.  Runs once a domain, before its vCPUs do.
+ * The PV domain builder: puts a kernel and its module into a domain's fresh memory, with everything that the
+ * start of day promises.  Runs once a domain, before its vCPUs do.
  *
- * Relies on frames reading as zero when they come from machine_alloc(): nothing here clears what it doesn't fill.
+ * Relies on frames reading as zero when they come from machine_alloc(): nothing here clears what it doesn't
+ * fill.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,8 +20,8 @@ static unsigned long long mib_of(uint64_t pages)
 }
 
 /* Lays out the domain; says how much memory it would take if it has too little. */
-static int lay_out(struct pv_layout *l, const struct domain *d, const struct kernel_image *k, size_t module_size,
-                   char *why, size_t why_size)
+static int lay_out(struct pv_layout *l, const struct domain *d, const struct kernel_image *k,
+                   size_t module_size, char *why, size_t why_size)
 {
     uint64_t pages = d->nr_pages;
 
@@ -33,15 +34,19 @@ static int lay_out(struct pv_layout *l, const struct domain *d, const struct ker
         if (pv_layout(l, k, pages, module_size, why, why_size) < 0)
             return -1;
     }
-    return image_error(why, why_size, "too little memory: this kernel%s needs at least %llu MiB to start, the guest has %llu MiB; raise memory",
-                       module_size > 0 ? " with its ramdisk" : "", mib_of(l->nr_pages_needed), mib_of(d->nr_pages));
+    return image_error(why, why_size,
+                       "too little memory: this kernel%s needs at least %llu MiB to start, the guest has "
+                       "%llu MiB; raise memory",
+                       module_size > 0 ? " with its ramdisk" : "", mib_of(l->nr_pages_needed),
+                       mib_of(d->nr_pages));
 }
 
 /*
- * Puts bytes into the domain's memory from byte offset at on.  Through the file, not the mapping: the host then neither
- * clears the pages first nor takes a fault for each, and says so if it has no memory left.
+ * Puts bytes into the domain's memory from byte offset at on.  Through the file, not the mapping: the host
+ * then neither clears the pages first nor takes a fault for each, and says so if it has no memory left.
  */
-static int copy_in(const struct domain *d, uint64_t at, const uint8_t *from, size_t size, char *why, size_t why_size)
+static int copy_in(const struct domain *d, uint64_t at, const uint8_t *from, size_t size, char *why,
+                   size_t why_size)
 {
     off_t to = (off_t)(d->first_mfn.n * PAGE_SIZE + at);
 
@@ -118,7 +123,8 @@ int pv_build(struct domain *d, const struct kernel_image *k, const void *module,
     if (!module)
         module_size = 0;
     if (strlen(cmdline) >= MAX_GUEST_CMDLINE)
-        return image_error(why, why_size, "kernel command line has %zu characters, the PV ABI has room for %d; shorten it",
+        return image_error(why, why_size,
+                           "kernel command line has %zu characters, the PV ABI has room for %d; shorten it",
                            strlen(cmdline), MAX_GUEST_CMDLINE - 1);
     if (lay_out(&l, d, k, module_size, why, why_size) < 0)
         return -1;

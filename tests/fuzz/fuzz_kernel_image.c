@@ -2,8 +2,8 @@
 /*
  * libFuzzer target: any bytes as a kernel file, through every step of loader/ up to the domain's layout.
  *
- * Each step gets a heap copy of exactly its input, so that AddressSanitizer sees a read of one byte too many.  What
- * the parsers accept must keep the promises that the domain builder relies on.
+ * Each step gets a heap copy of exactly its input, so that AddressSanitizer sees a read of one byte too many.
+ * What the parsers accept must keep the promises that the domain builder relies on.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,8 @@ static void check_layout(const struct kernel_image *k, uint64_t nr_pages, uint64
     require(l.p2m.nr * 512 >= nr_pages && l.p2m.pfn + l.p2m.nr <= l.nr_pages_needed);
     require(l.module.nr == (module_size + 4095) / 4096);
     require(l.module.nr == 0 || l.module.pfn + l.module.nr <= l.nr_pages_needed);
-    require(k->hypercall_page == XEN_NOTE_UNSET || (k->hypercall_page - k->virt_base) / 4096 < l.start_info_pfn);
+    require(k->hypercall_page == XEN_NOTE_UNSET ||
+            (k->hypercall_page - k->virt_base) / 4096 < l.start_info_pfn);
 }
 
 static void try_elf(const uint8_t *data, size_t size)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the domain builder asks of pv/mm_types.c, as far as a test of the builder needs it: references are counted,
- * and the tables that would be adopted are noted.
+ * What the domain builder asks of pv/mm_types.c, as far as a test of the builder needs it: references are
+ * counted, and the tables that would be adopted are noted.
  */
 #include "loader_fakes.h"
 

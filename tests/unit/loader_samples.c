@@ -130,15 +130,19 @@ struct blob sample_elf(size_t text_size, const struct blob *notes, enum notes_in
     h.e_shstrndx = 1;
     blob_add(&b, NULL, sizeof(h) + sizeof(p) + sizeof(s));
 
-    s[1] = (Elf64_Shdr){ .sh_name = 1, .sh_type = SHT_STRTAB, .sh_offset = b.size, .sh_size = sizeof(strings) };
+    s[1] =
+        (Elf64_Shdr){ .sh_name = 1, .sh_type = SHT_STRTAB, .sh_offset = b.size, .sh_size = sizeof(strings) };
     blob_add(&b, strings, sizeof(strings));
     blob_align(&b, 8);
     if (where == NOTES_IN_SEGMENT)
         p[2] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = b.size, .p_filesz = notes->size };
     else if (where == NOTES_IN_SECTION)
-        s[2] = (Elf64_Shdr){ .sh_name = 11, .sh_type = SHT_NOTE, .sh_offset = b.size, .sh_size = notes->size };
+        s[2] =
+            (Elf64_Shdr){ .sh_name = 11, .sh_type = SHT_NOTE, .sh_offset = b.size, .sh_size = notes->size };
     else if (where == NOTES_IN_LEGACY)
-        s[2] = (Elf64_Shdr){ .sh_name = 18, .sh_type = SHT_PROGBITS, .sh_offset = b.size, .sh_size = notes->size };
+        s[2] = (Elf64_Shdr){
+            .sh_name = 18, .sh_type = SHT_PROGBITS, .sh_offset = b.size, .sh_size = notes->size
+        };
     if (where != NOTES_NOWHERE)
         blob_add(&b, notes->data, notes->size);
 
@@ -177,7 +181,8 @@ static void compress_bzip2(struct blob *out, const struct blob *in)
     unsigned n = (unsigned)(in->size + in->size / 100 + 600);
 
     blob_add(out, NULL, n);
-    assert(BZ2_bzBuffToBuffCompress((char *)out->data, &n, (char *)in->data, (unsigned)in->size, 9, 0, 0) == BZ_OK);
+    assert(BZ2_bzBuffToBuffCompress((char *)out->data, &n, (char *)in->data, (unsigned)in->size, 9, 0, 0) ==
+           BZ_OK);
     out->size = n;
 }
 
@@ -207,7 +212,9 @@ static void compress_xz(struct blob *out, const struct blob *in)
 {
     lzma_stream z = LZMA_STREAM_INIT;
     lzma_options_lzma o;
-    lzma_filter filters[] = { { LZMA_FILTER_X86, NULL }, { LZMA_FILTER_LZMA2, &o }, { LZMA_VLI_UNKNOWN, NULL } };
+    lzma_filter filters[] = { { LZMA_FILTER_X86, NULL },
+                              { LZMA_FILTER_LZMA2, &o },
+                              { LZMA_VLI_UNKNOWN, NULL } };
 
     assert(!lzma_lzma_preset(&o, 1));
     o.dict_size = 32u << 20;
@@ -227,7 +234,8 @@ static void compress_lzo(struct blob *out, const struct blob *in)
     add_be(out, 0x0940, 2);
     add_be(out, 1, 1); /* method, level */
     add_be(out, 5, 1);
-    add_be(out, 0x03000101, 4); /* flags: Unix, adler32 and (Adler's misses some flipped bits) CRC of the data */
+    add_be(out, 0x03000101,
+           4); /* flags: Unix, adler32 and (Adler's misses some flipped bits) CRC of the data */
     add_be(out, 0100644, 4);
     add_be(out, 0x5a5a5a5a, 4);
     add_be(out, 0, 4);
@@ -265,7 +273,8 @@ static void compress_lz4(struct blob *out, const struct blob *in)
         uint8_t *packed = malloc((size_t)LZ4_compressBound(n));
 
         assert(packed);
-        packed_size = LZ4_compress_HC((const char *)in->data + at, (char *)packed, n, LZ4_compressBound(n), 9);
+        packed_size =
+            LZ4_compress_HC((const char *)in->data + at, (char *)packed, n, LZ4_compressBound(n), 9);
         add_le32(out, (uint32_t)packed_size);
         blob_add(out, packed, (size_t)packed_size);
         free(packed);
@@ -297,7 +306,7 @@ static const struct {
 
 const char *const sample_format_name[NR_FORMATS] = {
     [FORMAT_GZIP] = "gzip", [FORMAT_BZIP2] = "bzip2", [FORMAT_LZMA] = "lzma", [FORMAT_XZ] = "xz",
-    [FORMAT_LZO] = "lzo", [FORMAT_LZ4] = "lz4", [FORMAT_ZSTD] = "zstd",
+    [FORMAT_LZO] = "lzo",   [FORMAT_LZ4] = "lz4",     [FORMAT_ZSTD] = "zstd",
 };
 
 struct blob sample_compress(const struct blob *in, enum sample_format f)
@@ -316,7 +325,10 @@ struct blob sample_bzimage(const struct blob *packed, enum sample_format f, size
 
     blob_add(&b, NULL, (setup_sects + 1) * 512);
     b.data[0x1f1] = (uint8_t)setup_sects;
-    memcpy(b.data + 0x1fe, "\x55\xaa\xeb\x6a" "HdrS\x0f\x02", 10);
+    memcpy(b.data + 0x1fe,
+           "\x55\xaa\xeb\x6a"
+           "HdrS\x0f\x02",
+           10);
     memcpy(b.data + 0x248, &payload_offset, 4);
     memcpy(b.data + 0x24c, &length, 4);
     blob_add(&b, NULL, payload_offset);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Makes small PV kernels for the loader's tests and fuzz seeds: ELF images with any notes, in any compression, bare
- * or as bzImages.  They are no use to run.
+ * Makes small PV kernels for the loader's tests and fuzz seeds: ELF images with any notes, in any
+ * compression, bare or as bzImages.  They are no use to run.
  */
 #ifndef DIPTYCH_TESTS_LOADER_SAMPLES_H
 #define DIPTYCH_TESTS_LOADER_SAMPLES_H
@@ -35,12 +35,21 @@ enum notes_in { NOTES_IN_SEGMENT, NOTES_IN_SECTION, NOTES_IN_LEGACY, NOTES_NOWHE
 struct blob sample_notes(void);
 
 /*
- * An ELF image of two segments at SAMPLE_PADDR, the first of text_size (at least 8 KiB) bytes that compress like
- * code, then one of data with bss behind it.  notes may be NULL with NOTES_NOWHERE.
+ * An ELF image of two segments at SAMPLE_PADDR, the first of text_size (at least 8 KiB) bytes that compress
+ * like code, then one of data with bss behind it.  notes may be NULL with NOTES_NOWHERE.
  */
 struct blob sample_elf(size_t text_size, const struct blob *notes, enum notes_in where);
 
-enum sample_format { FORMAT_GZIP, FORMAT_BZIP2, FORMAT_LZMA, FORMAT_XZ, FORMAT_LZO, FORMAT_LZ4, FORMAT_ZSTD, NR_FORMATS };
+enum sample_format {
+    FORMAT_GZIP,
+    FORMAT_BZIP2,
+    FORMAT_LZMA,
+    FORMAT_XZ,
+    FORMAT_LZO,
+    FORMAT_LZ4,
+    FORMAT_ZSTD,
+    NR_FORMATS
+};
 extern const char *const sample_format_name[NR_FORMATS];
 
 /* Compresses as the kernel's build does, without the size appended. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pv_build(): the layout against what Xen's domain builder printed for the same kernel, the page tables by walking
- * them, and all that a starting kernel looks at.
+ * pv_build(): the layout against what Xen's domain builder printed for the same kernel, the page tables by
+ * walking them, and all that a starting kernel looks at.
  */
 #include <check.h>
 #include <stdio.h>
@@ -27,7 +27,9 @@ static void domain_make(uint64_t nr_pages)
     const char *msg = "";
 
     ck_assert_msg(machine_init(nr_pages + 16, &msg) == 0, "%s", msg);
-    dom = (struct domain){ .domid = DOMID, .nr_vcpus = 1, .nr_pages = nr_pages, .pv = &dom_pv, .end = DOMAIN_RUNNING };
+    dom = (struct domain){
+        .domid = DOMID, .nr_vcpus = 1, .nr_pages = nr_pages, .pv = &dom_pv, .end = DOMAIN_RUNNING
+    };
     dom.first_mfn = machine_alloc(DOMID, nr_pages);
     ck_assert_uint_ne(dom.first_mfn.n, MFN_INVALID.n);
     dom.vcpu[0] = &vcpu;
@@ -46,15 +48,19 @@ static void domain_make(uint64_t nr_pages)
 /* A kernel of one segment, without an ELF image around it. */
 static struct kernel_image kernel(uint64_t virt_base, uint64_t start, uint64_t size, uint64_t file_size)
 {
-    struct kernel_image k = { .virt_base = virt_base, .virt_start = virt_base + start,
-                              .virt_end = virt_base + start + size, .nr_segments = 1 };
-    uint8_t *data = mmap(NULL, file_size + PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct kernel_image k = { .virt_base = virt_base,
+                              .virt_start = virt_base + start,
+                              .virt_end = virt_base + start + size,
+                              .nr_segments = 1 };
+    uint8_t *data =
+        mmap(NULL, file_size + PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     ck_assert(data != MAP_FAILED);
     for (uint64_t i = 0; i < file_size; i += 997)
         data[i] = (uint8_t)(i % 251 + 1);
-    k.segment[0] = (struct kernel_segment){ .data = data, .file_size = file_size, .mem_size = size,
-                                            .vaddr = k.virt_start, .paddr = start };
+    k.segment[0] = (struct kernel_segment){
+        .data = data, .file_size = file_size, .mem_size = size, .vaddr = k.virt_start, .paddr = start
+    };
     k.entry = k.virt_start + 0x10;
     k.hypercall_page = ~0UL;
     k.init_p2m = ~0UL;
@@ -86,8 +92,8 @@ static void build(const struct kernel_image *k, const void *module, size_t size,
 }
 
 /*
- * Check's own assertions write to a pipe each time: not for what happens a million times, where ck_abort_msg() stands
- * behind an if.
+ * Check's own assertions write to a pipe each time: not for what happens a million times, where
+ * ck_abort_msg() stands behind an if.
  */
 
 /* The frame that an address is mapped to and its entry's low bits; false if it isn't mapped. */
@@ -150,8 +156,9 @@ static void count_entries(mfn_t t, int level, uint64_t *count, uint8_t *is_table
 }
 
 /*
- * Every page from virt_base to the end of the region is there, in order, and so is the P2M; nothing else is; page
- * tables can't be written to, anything else can; and the tables are those that start_info names, each in one place.
+ * Every page from virt_base to the end of the region is there, in order, and so is the P2M; nothing else is;
+ * page tables can't be written to, anything else can; and the tables are those that start_info names, each in
+ * one place.
  */
 static void check_tables(const struct kernel_image *k)
 {
@@ -198,7 +205,8 @@ static void check_tables(const struct kernel_image *k)
 }
 
 /* What must hold for every kernel. */
-static void check_start(const struct kernel_image *k, const void *module, size_t module_size, const char *cmdline)
+static void check_start(const struct kernel_image *k, const void *module, size_t module_size,
+                        const char *cmdline)
 {
     const struct start_info *si = start_info();
     const struct kernel_segment *s = &k->segment[0];
@@ -380,10 +388,10 @@ END_TEST
 START_TEST(test_shared_tables)
 {
     static const uint64_t p2m_at[] = {
-        0xffffffff80000000 - (512 << 10),  /* ends where the kernel begins: other L2 */
-        0xffffffff80000000 - (1UL << 30),  /* same L3 */
-        0xffffffff80000000 - (1UL << 38),  /* same L4 slot, L3 too */
-        0xfffffe8000000000,                /* slot of its own in the upper half */
+        0xffffffff80000000 - (512 << 10), /* ends where the kernel begins: other L2 */
+        0xffffffff80000000 - (1UL << 30), /* same L3 */
+        0xffffffff80000000 - (1UL << 38), /* same L4 slot, L3 too */
+        0xfffffe8000000000,               /* slot of its own in the upper half */
         0x1000,
     };
     struct kernel_image k = linux_kernel();
@@ -410,8 +418,8 @@ END_TEST
 START_TEST(test_bad_init_p2m)
 {
     struct kernel_image k = linux_kernel();
-    static const uint64_t bad[] = { 0xffffffff80000000 - 4096, 0xffff880000000000 - 4096, 0x800000000000 - 4096,
-                                    0x900000000000, 0xffff900000000000 - (9UL << 44) };
+    static const uint64_t bad[] = { 0xffffffff80000000 - 4096, 0xffff880000000000 - 4096,
+                                    0x800000000000 - 4096, 0x900000000000, 0xffff900000000000 - (9UL << 44) };
 
     domain_make(0x10000);
     k.init_p2m = 0xfffffffff0000000;
@@ -426,7 +434,8 @@ START_TEST(test_bad_init_p2m)
 }
 END_TEST
 
-/* Too little memory is refused with the least that would do: with that it works, with a MiB less it doesn't. */
+/* Too little memory is refused with the least that would do: with that it works, with a MiB less it doesn't.
+ */
 START_TEST(test_too_little_memory)
 {
     static const size_t module_size[] = { 0, 1, 3 << 20, 100 << 20 };
@@ -443,12 +452,14 @@ START_TEST(test_too_little_memory)
             ck_assert_ptr_null(strchr(why, '\n'));
             ck_assert_ptr_nonnull(strstr(why, "too little memory"));
             ck_assert_int_eq(strstr(why, "ramdisk") != NULL, module_size[j] > 0);
-            ck_assert_int_eq(sscanf(strstr(why, "at least"), "at least %llu MiB to start, the guest has %llu MiB", &need,
-                                    &have), 2);
+            ck_assert_int_eq(sscanf(strstr(why, "at least"),
+                                    "at least %llu MiB to start, the guest has %llu MiB", &need, &have),
+                             2);
             ck_assert_uint_eq(have, 2);
             ck_assert_int_eq(pv_layout(&l, &kernels[i], need * MIB, module_size[j], why, sizeof(why)), 0);
             ck_assert_uint_le(l.nr_pages_needed, need * MIB);
-            ck_assert_int_eq(pv_layout(&l, &kernels[i], (need - 1) * MIB, module_size[j], why, sizeof(why)), 0);
+            ck_assert_int_eq(pv_layout(&l, &kernels[i], (need - 1) * MIB, module_size[j], why, sizeof(why)),
+                             0);
             ck_assert_uint_gt(l.nr_pages_needed, (need - 1) * MIB);
             free(module);
         }
@@ -503,7 +514,8 @@ END_TEST
 
 START_TEST(test_hypercall_page)
 {
-    static const uint8_t first[] = { 0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3, 0xcc };
+    static const uint8_t first[] = { 0x51, 0x41, 0x53, 0xb8, 0,    0,    0,   0,
+                                     0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3, 0xcc };
     static const uint8_t iret[] = { 0x51, 0x41, 0x53, 0x50, 0xb8, 23, 0, 0, 0, 0x0f, 0x05 };
     struct kernel_image k = linux_kernel();
     const uint8_t *page;

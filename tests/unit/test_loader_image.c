@@ -112,7 +112,8 @@ static void expect_linux(const struct blob *elf)
     ck_assert_str_eq(k.features, "!writable_page_tables|pae_pgdir_above_4gb");
 }
 
-/* A bzImage in each compression yields the ELF image byte for byte; 9 MiB make several blocks in lz4 and lzo. */
+/* A bzImage in each compression yields the ELF image byte for byte; 9 MiB make several blocks in lz4 and lzo.
+ */
 START_TEST(test_bzimage)
 {
     static const size_t sizes[] = { 8192, 300000, 9 << 20 };
@@ -193,7 +194,8 @@ static bool has_checksum(enum sample_format f)
     return f != FORMAT_LZMA && f != FORMAT_LZ4;
 }
 
-/* Any flipped bit is noticed, or makes no difference, or (formats without checksums) gives a sane other image. */
+/* Any flipped bit is noticed, or makes no difference, or (formats without checksums) gives a sane other
+ * image. */
 START_TEST(test_flipped_bzimage)
 {
     struct blob elf = linux_elf(8192);
@@ -309,12 +311,12 @@ START_TEST(test_elf_headers)
     Elf64_Phdr *p = at(&elf, h->e_phoff), good_p[3];
 
     memcpy(good_p, p, sizeof(good_p));
-#define BROKEN(change, part)                                                                                           \
-    do {                                                                                                               \
-        change;                                                                                                        \
-        expect_refusal(elf.data, elf.size, part);                                                                      \
-        *h = good_h;                                                                                                   \
-        memcpy(p, good_p, sizeof(good_p));                                                                             \
+#define BROKEN(change, part) \
+    do { \
+        change; \
+        expect_refusal(elf.data, elf.size, part); \
+        *h = good_h; \
+        memcpy(p, good_p, sizeof(good_p)); \
     } while (0)
     BROKEN(h->e_ident[0] = 0, "neither bzImage nor ELF");
     BROKEN(h->e_ident[EI_CLASS] = ELFCLASS32, "32-bit");
@@ -370,7 +372,8 @@ static struct blob notes_but(uint32_t without)
     const struct {
         uint32_t type;
         const char *text;
-    } texts[] = { { XEN_ELFNOTE_GUEST_OS, "linux" }, { XEN_ELFNOTE_XEN_VERSION, "xen-3.0" },
+    } texts[] = { { XEN_ELFNOTE_GUEST_OS, "linux" },
+                  { XEN_ELFNOTE_XEN_VERSION, "xen-3.0" },
                   { XEN_ELFNOTE_LOADER, "generic" } };
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
@@ -568,7 +571,9 @@ START_TEST(test_not_a_file)
     unlink(path);
     expect_refusal("", 0, "is empty");
     expect_refusal("x", 1, "neither bzImage nor ELF");
-    expect_refusal("\x7f" "ELF", 4, NULL);
+    expect_refusal("\x7f"
+                   "ELF",
+                   4, NULL);
 
     /* Sparse, and larger than any kernel. */
     ck_assert_int_eq(truncate(path, 1L << 40), 0);

@@ -158,14 +158,16 @@ START_TEST(test_free_clears)
 END_TEST
 
 /*
- * Random allocations and frees against a model: no frame is handed out twice, each is zero, and an allocation is
- * refused only if the model has no such extent either.
+ * Random allocations and frees against a model: no frame is handed out twice, each is zero, and an allocation
+ * is refused only if the model has no such extent either.
  */
 START_TEST(test_random)
 {
     enum { FRAMES = 6000, EXTENTS = 300 };
     static uint16_t owner[FRAMES];
-    static struct { uint64_t first, nr; } extent[EXTENTS];
+    static struct {
+        uint64_t first, nr;
+    } extent[EXTENTS];
     unsigned seed = 20260101;
 
     start(FRAMES);
