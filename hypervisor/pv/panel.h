@@ -54,11 +54,6 @@ int mm_adopt_initial_tables(struct domain *d, mfn_t l4);
 /* MMUEXT_NEW_BASEPTR, and MOV to CR3: makes l4 the kernel's page-table base, validating it first if need be.
  * Takes mm_lock. 0 or -XEN_E*. Light. */
 int mm_new_baseptr(struct vcpu *v, mfn_t l4);
-/* ---- mm_tlb.c ---- */
-/* For VCPUOP_initialise: gives a vCPU that doesn't run its base pointers, whose old ones are dropped (MFN(0): none).
- * self: calling vCPU. Takes mm_lock. 0 or -XEN_EINVAL. */
-int mm_set_base_pointers(struct vcpu *self, struct vcpu *v, mfn_t kernel, mfn_t user);
-
 /* ---- evtchn.c ---- */
 /* Allocates an unbound or internal channel for a backend inside this process (console, store): handler(arg) runs on
  * the notifying vCPU's thread, light, when the guest notifies it. Port number, or -errno. */
