@@ -133,6 +133,7 @@ struct vcpu {
     int wake;              /* any thread: futex word, counts kicks */
     uint32_t in_guest;     /* 1 while the thread is inside engine_run() */
     bool online;           /* VCPUOP_up done; any thread reads */
+    int gate;              /* any thread: futex word on which the thread waits while offline (cpu/domain.c) */
 };
 
 /* ---- cpu/vcpu.c ---- */

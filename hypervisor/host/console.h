@@ -17,6 +17,7 @@
  *     }
  *
  * and, before the thread ends for good, to write out what is left in the guest's ring.
+ * Text of our own goes to standard error through base/message.h, which knows about raw mode.
  */
 #ifndef DIPTYCH_HOST_CONSOLE_H
 #define DIPTYCH_HOST_CONSOLE_H
@@ -57,25 +58,10 @@ int console_input_fd(void);
  */
 int console_open(const struct console_events *events, const char **why);
 
-/* Makes console_output() drop what it has and from now on everything: the user doesn't want to wait. */
+/* The user wants to leave: from now on console_output() drops what the reader doesn't take within a moment. */
 void console_abandon(void);
 
-/* Ends the console's thread and restores the terminal. */
+/* Ends the console's thread and restores the terminal (terminal_restore(), base/message.h). */
 void console_close(void);
-
-/* ---- for everybody ---- */
-
-/*
- * Gives the terminal back as it was found; no-op if it wasn't changed.  For paths that leave without
- * console_close(): fatal errors, signal handlers.  Async-signal-safe, light, any thread.
- */
-void console_restore(void);
-
-/*
- * Writes text to standard error in one piece, as far as possible; "\n" becomes "\r\n" while the
- * terminal is raw.  Everything meant for the user's eyes goes through it (messages, register dumps,
- * traces on stderr).  Async-signal-safe, light, any thread.
- */
-void console_message(const char *p, size_t n);
 
 #endif

@@ -59,6 +59,8 @@ struct evtchn {
 struct evtchn_domain {
     lock_t lock;
     uint32_t max_port;    /* highest port that can be allocated */
+    uint32_t nr_ports;    /* ports below were in use at some time; grows in steps; any thread */
+    bool resetting;       /* no port can be bound */
     struct evtchn *chn;   /* EVTCHN_MAX_PORT + 1 of them; host memory is taken as ports are used */
     bool fifo;            /* which ABI; any thread, changes under chn[].lock rules of evtchn_fifo.c */
     uint32_t nr_words;    /* FIFO: event words that exist; any thread */
@@ -76,10 +78,10 @@ struct evtchn_vcpu {
 
 /* ---- life of a domain ---- */
 
-/* Sets up channels, with ports 1 .. max_port (at most EVTCHN_MAX_PORT) for the guest. d->pv and its shared_info
- * exist. 0 or -errno. Heavy. */
+/* Sets up channels, with ports 1 .. max_port (at most EVTCHN_MAX_PORT) for the guest, and makes the domain known to
+ * the others of this process under its id. d->pv and its shared_info exist. 0 or -errno. Heavy. */
 int evtchn_domain_init(struct domain *d, uint32_t max_port);
-/* Closes all ports and frees. No vCPU of the domain runs any more. Heavy. */
+/* Closes all ports, makes the domain unknown, and frees. No vCPU of the domain runs any more. Heavy. */
 void evtchn_domain_destroy(struct domain *d);
 
 /* ---- evtchn.c, for the panel ---- */
@@ -88,12 +90,23 @@ void evtchn_domain_destroy(struct domain *d);
 void evtchn_mark_pending(struct vcpu *v);
 /* Ends the SCHEDOP_poll of vCPUs that poll for this port. Any thread, light. */
 void evtchn_check_pollers(struct domain *d, uint32_t port);
-/* Whether the port is pending as its ABI shows it. false for ports that don't exist. Light. */
-bool evtchn_is_pending(struct domain *d, uint32_t port);
-/* Closes every port and goes back to the 2-level ABI (EVTCHNOP_reset). Light. */
-void evtchn_reset(struct domain *d);
+/* Whether the port is pending as its ABI shows it: 0 or 1, or -XEN_EINVAL for a port that never existed. Light. */
+int evtchn_is_pending(struct domain *d, uint32_t port);
 
-/* ---- the ABIs: port's lock held, port < max_port.  evtchn_2l.c and evtchn_fifo.c ---- */
+/* ---- the hypercall's operations, as in xen/event_channel.h: 0 or -XEN_E*. d is the calling domain. Light. ---- */
+int evtchn_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op);
+int evtchn_bind_interdomain(struct domain *d, struct evtchn_bind_interdomain *op);
+int evtchn_bind_virq(struct domain *d, struct evtchn_bind_virq *op);
+int evtchn_bind_ipi(struct domain *d, struct evtchn_bind_ipi *op);
+int evtchn_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu);
+int evtchn_close(struct domain *d, uint32_t port);
+int evtchn_send(struct domain *d, uint32_t port);
+int evtchn_status(struct domain *d, struct evtchn_status *op);
+int evtchn_unmask(struct domain *d, uint32_t port);
+int evtchn_set_priority(struct domain *d, uint32_t port, uint32_t priority);
+int evtchn_reset(struct domain *d); /* closes every port, goes back to the 2-level ABI */
+
+/* ---- the ABIs: port's lock held, port < nr_ports and < max_ports.  evtchn_2l.c and evtchn_fifo.c ---- */
 
 struct evtchn_abi {
     void (*set_pending)(struct domain *d, uint32_t port, struct evtchn *c);
