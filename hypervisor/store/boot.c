@@ -92,7 +92,8 @@ static void boot_vm(struct store *s, const struct domain *d, const char *uuid, c
     putf(s, d->name, "%s/name", path);
     putf(s, uuid, "%s/uuid", path);
     putf(s, "linux", "%s/image/ostype", path);
-    putf(s, info->kernel ? info->kernel : "", "%s/image/kernel", path);
+    if (info->kernel)
+        putf(s, info->kernel, "%s/image/kernel", path);
     if (info->ramdisk)
         putf(s, info->ramdisk, "%s/image/ramdisk", path);
     if (info->cmdline)
