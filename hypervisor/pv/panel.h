@@ -8,6 +8,8 @@
 #include "cpu/cpu_policy.h"
 #include "pv/pv.h"
 
+struct store;
+
 /* ---- run.c: the run loop of a PV vCPU's thread; returns when the domain ended or VCPU_REQ_STOP ---- */
 void pv_vcpu_run(struct vcpu *v);
 extern const struct guest_ops pv_guest_ops;
@@ -24,8 +26,11 @@ void pv_vcpu_destroy(struct vcpu *v);
 int pv_backends_init(struct domain *d);
 /* Starts their threads, after pv_build() and before vCPUs run. 0, or -errno with nothing left running. Heavy. */
 int pv_backends_start(struct domain *d);
-/* Writes out what is left in the console's ring and ends the threads. No vCPU of the domain runs any more. Heavy. */
+/* Writes out what is left in the console's ring and ends the threads. No vCPU of the domain runs any more; harmless if
+ * it was done already. Heavy. */
 void pv_backends_stop(struct domain *d);
+/* The process's store (store/store.h), for the toolstack: control/shutdown and the like. NULL: no domain has backends. */
+struct store *pv_backends_store(void);
 
 /* ---- traps.c: exceptions and callbacks go to the guest kernel ---- */
 /* Delivers an exception: switches to the kernel stack if need be, pushes the ABI's frame. Crashes the domain when the
