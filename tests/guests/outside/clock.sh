@@ -4,8 +4,8 @@
 
 kernel bookworm-cloud || { skip clock "the kernel could not be fetched"; exit 0; }
 sh $here/boot.sh --timeout 200 --kernel "$image" --initrd "$demo" --cmdline 'quiet panic=-1 diptych_do=clock diptych_seconds=60' \
-    </dev/null 2>"$work/stderr" | tr -d '\r' | while read -r word uptime date _; do
-    [ "$word" = clock ] && echo "$(date +%s%N) $uptime $date"
+    </dev/null 2>"$work/stderr" | while read -r word uptime date _; do
+    [ "$word" = clock ] && echo "$(date +%s%N) $uptime ${date%?}" # the terminal's carriage return
 done >"$work/stamps"
 awk '
     function judge(name, good, why) { print good ? "ok " name : "not ok " name ": " why }

@@ -14,7 +14,13 @@ session() {
             --cmdline "quiet panic=-1 diptych_do=tests ${after:+diptych_after=$after}"
         cp "$work/console.lines" "$work/inside-$label${after:+-after-$after}.log"
         sed -n -E "s/^@@ (ok|not ok|skip) /\1 inside-$label-/p" "$work/console.lines"
-        grep -q '^@@ end' "$work/console.lines" && return
+        if grep -q '^@@ end' "$work/console.lines"; then
+            promised=$(sed -n 's/^@@ end //p' "$work/console.lines")
+            arrived=$(grep -c -E '^@@ (ok|not ok|skip) ' "$work/console.lines")
+            [ "$promised" = "$arrived" ] || not_ok "inside-$label-console" "$arrived of $promised results came out of the console"
+            [ $status -eq 0 ] || not_ok "inside-$label-end" "status $status after the last test: $(said)"
+            return
+        fi
         last=$(sed -n 's/^@@ start //p' "$work/console.lines" | tail -n 1)
         if [ -z "$last" ] || [ "$last" = "$after" ]; then
             not_ok "inside-$label" "the guest got to no test (status $status): $(said)"
