@@ -3,6 +3,7 @@
 HEAVY_SRCS := \
 	hypervisor/cpu/cpu_policy.c \
 	hypervisor/engine/decode.c \
+	hypervisor/engine/emulate_decode.c \
 	hypervisor/engine/engine_init.c \
 	hypervisor/engine/signal.c \
 	hypervisor/engine/trans_branch.c \
@@ -13,5 +14,10 @@ HEAVY_SRCS := \
 	hypervisor/engine/translate.c \
 	hypervisor/mem/machine.c \
 	hypervisor/pv/console_ring.c \
+	hypervisor/pv/backends.c \
 	hypervisor/pv/dump.c \
-	hypervisor/pv/time_init.c
+	hypervisor/pv/pv_init.c \
+	hypervisor/pv/time_init.c \
+	hypervisor/pv/trace_filter.c \
+	hypervisor/pv/trace_format.c \
+	hypervisor/pv/trace_writer.c

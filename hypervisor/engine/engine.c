@@ -166,6 +166,25 @@ static void serve_requests(struct engine_vcpu *e)
     }
 }
 
+void engine_serve_requests(struct vcpu *v)
+{
+    serve_requests(engine_of(v));
+}
+
+void engine_fpu_set(struct vcpu *v, const void *fxsave)
+{
+    struct engine_vcpu *e = engine_of(v);
+    uint64_t *area = (uint64_t *)e->xsave_area;
+    const uint64_t *image = fxsave;
+
+    for (unsigned i = 0; i < 64; i++)
+        area[i] = image[i];
+    for (unsigned i = 64; i < 72; i++)
+        area[i] = 0;
+    area[64] = 3; /* XSTATE_BV: x87 and SSE; the rest is initial */
+    e->fpu_loaded = false;
+}
+
 static void select_view(struct engine_vcpu *e, uint32_t mode)
 {
     unsigned view = mode & MODE_USER ? VIEW_USER : VIEW_KERNEL;

@@ -108,13 +108,14 @@ struct vcpu *engine_vcpu_create(size_t cache_bytes)
 {
     struct engine_vcpu *e =
         mmap(NULL, sizeof(*e), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    unsigned a, b, c, d, slot;
+    unsigned a, b, c = 0, d, slot;
 
     if (e == MAP_FAILED)
         return NULL;
     for (slot = 0; slot < ARRAY_SIZE(engine_slots) && engine_slots[slot]; slot++)
         ;
-    __get_cpuid_count(0xd, 0, &a, &b, &c, &d);
+    if (!__get_cpuid_count(0xd, 0, &a, &b, &c, &d))
+        return NULL; /* engine_host_missing() has refused such a host */
     e->xsave_area = aligned_alloc(64, (c + 63u) & ~63u);
     e->alt_stack = map(ALT_STACK_SIZE, PROT_READ | PROT_WRITE);
     if (slot == ARRAY_SIZE(engine_slots) || !e->xsave_area || !e->alt_stack || cache_init(e, cache_bytes) != 0 ||
@@ -127,6 +128,15 @@ struct vcpu *engine_vcpu_create(size_t cache_bytes)
     e->xsave_area[1] = 0x03;
     e->xsave_area[24] = 0x80;
     e->xsave_area[25] = 0x1f;
+    {
+        uint8_t image[512] __attribute__((aligned(16)));
+
+        memset(image, 0, sizeof(image));
+        __asm__ volatile("fxsave64 %0" : "=m"(image));
+        memcpy(&e->mxcsr_mask, image + 28, 4);
+        if (!e->mxcsr_mask)
+            e->mxcsr_mask = 0xffbf;
+    }
     e->slot = slot;
     engine_slots[slot] = e;
     e->v.engine = e;

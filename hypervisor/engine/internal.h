@@ -12,6 +12,7 @@
 
 #include "base/lock.h"
 #include "cpu/domain.h"
+#include "cpu/guest_access.h"
 #include "cpu/guest_ops.h"
 #include "engine/engine.h"
 #include "engine/offsets.h"
@@ -235,6 +236,7 @@ struct engine_vcpu {
     unsigned queue_n; /* > CODE_QUEUE: lost count */
     struct code_range queue[CODE_QUEUE];
     uint8_t *xsave_area;
+    uint32_t mxcsr_mask;
     uint8_t *alt_stack;
     struct engine_stats stats;
 };

@@ -205,7 +205,7 @@ static uint16_t compare_flags(uint64_t a, uint64_t b, unsigned size)
     return flags;
 }
 
-static uint64_t truncate(uint64_t x, unsigned size)
+static uint64_t low_bytes(uint64_t x, unsigned size)
 {
     return size == 8 ? x : x & ((1UL << 8 * size) - 1);
 }
@@ -259,7 +259,7 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
         case STRING_SCAS:
             if (!read_element(&s, s.dst_base + reg_get(&s, RDI), &b))
                 return 1;
-            a = truncate(e->v.gpr[RAX], s.size);
+            a = low_bytes(e->v.gpr[RAX], s.size);
             e->hot.flags = compare_flags(a, b, s.size);
             reg_step(&s, RDI, 1);
             again = (rep == REP_E) == (a == b);

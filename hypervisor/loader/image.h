@@ -80,7 +80,7 @@ struct xen_notes {
     bool phys32_entry; /* there is a PVH entry */
     char guest_os[32], guest_version[32], loader[32], xen_version[32], features[256];
     uint32_t features_required; /* bit: XENFEAT_* */
-    char bad_feature[64];       /* a required one that nobody knows; "" if none */
+    char bad_feature[64];       /* a required one that nobody knows, with its '!'; "" if none */
 };
 
 void xen_notes_init(struct xen_notes *n);

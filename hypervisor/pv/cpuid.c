@@ -23,7 +23,7 @@
 static void xen_time_leaf(const struct domain *d, uint32_t subleaf, struct cpuid_regs *r)
 {
     const struct time_domain *t = &d->pv->time;
-    uint32_t khz = (uint32_t)(t->tsc_hz / 1000);
+    uint32_t khz = (uint32_t)(t->tsc_per_ns * 15625 >> 26); /* times 10^6, of which 2^6 is in the shift */
 
     switch (subleaf) {
     case 0: /* EBX: tsc_mode 0, the default; EDX: never migrated */

@@ -262,8 +262,8 @@ ONE(vcpu_get_physid);
 ONE(vcpu_register_time_memory_area);
 
 /* Memory. */
-#define RESERVATION_FIELDS(id, list)                                                                         \
-    STRUCT_FROM(id, 0, sizeof(struct xen_memory_reservation), ABI_IN | ABI_OUT,                              \
+#define RESERVATION_FIELDS(id, list, d)                                                                      \
+    STRUCT_FROM(id, 0, sizeof(struct xen_memory_reservation), d,                                             \
                 FIELD(xen_memory_reservation, extent_start, ABI_LIST, ABI_IN, NULL, &list),                  \
                 FIELD(xen_memory_reservation, nr_extents, ABI_UNS, ABI_IN),                                  \
                 FIELD(xen_memory_reservation, extent_order, ABI_UNS, ABI_IN),                                \
@@ -273,8 +273,8 @@ static const struct abi_list extents_in = {&value_frame, offsetof(struct xen_mem
                                            8, 0};
 static const struct abi_list extents_out = {&value_frame_out,
                                             offsetof(struct xen_memory_reservation, nr_extents), 8, 0};
-RESERVATION_FIELDS(reservation_in, extents_in);
-RESERVATION_FIELDS(reservation_out, extents_out);
+RESERVATION_FIELDS(reservation_in, extents_in, ABI_IN);
+RESERVATION_FIELDS(reservation_out, extents_out, ABI_IN | ABI_OUT);
 ONE(reservation_in);
 ONE(reservation_out);
 STRUCT(xen_memory_exchange, ABI_IN | ABI_OUT,

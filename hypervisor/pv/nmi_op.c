@@ -2,9 +2,10 @@
 /*
  * The nmi_op hypercall: the older way to name the handler of NMIs (callback_op has CALLBACKTYPE_nmi).
  */
-#include <xen/nmi.h>
-
 #include "pv/hypercall.h"
+
+/* Behind xen_abi.h, which the above include. */
+#include <xen/nmi.h>
 
 int64_t hc_nmi_op(struct vcpu *v, const uint64_t arg[6])
 {

@@ -3,11 +3,12 @@
  * The physdev_op hypercall as an unprivileged PV guest without hardware sees it: I/O privilege is virtual; the domain has no
  * physical interrupts (Xen: nr_pirqs is 0); interrupt controllers and PCI belong to the hardware domain.
  */
-#include <xen/physdev.h>
-
 #include "pv/hypercall.h"
 #include "pv/panel.h"
 #include "pv/peers.h"
+
+/* Behind xen_abi.h, which the above include. */
+#include <xen/physdev.h>
 
 #define IO_PORTS 65536u
 

@@ -5,11 +5,12 @@
  * A vCPU that blocks or polls only sets a flag here; its run loop does the waiting, between requests of others:
  *     while ((blocked || polling) && !sched_wait_over(v)) vcpu_wait(v, time_next_deadline(v));
  */
-#include <xen/sched.h>
-
 #include "pv/hypercall.h"
 #include "pv/panel.h"
 #include "pv/peers.h"
+
+/* Behind xen_abi.h, which the above include. */
+#include <xen/sched.h>
 
 #define POLL_MAX_PORTS 128
 

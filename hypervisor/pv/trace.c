@@ -23,16 +23,18 @@ static struct trace_record *ring_reserve(struct trace *t, struct trace_ring *rin
     uint64_t need = to_end < TRACE_RECORD_MAX ? to_end + TRACE_RECORD_MAX : TRACE_RECORD_MAX;
 
     for (;;) {
-        int seen = __atomic_load_n(&ring->space, __ATOMIC_SEQ_CST);
+        int space = __atomic_load_n(&ring->space, __ATOMIC_SEQ_CST);
 
         if (head + need - __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE) <= TRACE_RING_SIZE)
             break;
-        __atomic_store_n(&ring->space_wanted, 1, __ATOMIC_SEQ_CST);
+        /* The writer moves the tail first and this word then: what we missed shows as another value here. */
+        if (!(space & TRACE_SPACE_WANTED) &&
+            !__atomic_compare_exchange_n(&ring->space, &space, space | TRACE_SPACE_WANTED, false,
+                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+            continue;
         __atomic_fetch_add(&t->kick, 1, __ATOMIC_SEQ_CST);
         rawsys_futex_wake(&t->kick, 1);
-        /* The writer counts space before it looks at space_wanted: either seen is old, or it wakes us. */
-        if (head + need - __atomic_load_n(&ring->tail, __ATOMIC_SEQ_CST) > TRACE_RING_SIZE)
-            rawsys_futex_wait(&ring->space, seen, NULL);
+        rawsys_futex_wait(&ring->space, space | TRACE_SPACE_WANTED, NULL);
     }
     if (to_end < TRACE_RECORD_MAX) {
         struct trace_record *pad = (struct trace_record *)(ring->data + head % TRACE_RING_SIZE);

@@ -44,6 +44,8 @@ struct trace_blob {
 #define TRACE_STRING_MAX 128u
 #define TRACE_RING_SIZE  (1u << 20)
 
+#define TRACE_SPACE_WANTED 1
+
 /*
  * One producer, the vCPU's thread, and one consumer, the writer.  head and tail count bytes since the start;
  * the
@@ -51,10 +53,9 @@ struct trace_blob {
  */
 struct trace_ring {
     uint8_t *data;
-    uint64_t head;    /* producer writes */
-    uint64_t tail;    /* consumer writes */
-    int space;        /* futex: counts the consumer's advances */
-    int space_wanted; /* the producer waits on it */
+    uint64_t head; /* producer writes */
+    uint64_t tail; /* consumer writes */
+    int space;     /* futex: the consumer adds 2 when it has advanced; bit 0: the producer waits on it */
 };
 
 /* Which calls are traced: bit i of op[nr] is sub-operation min(i, 63); all bits for calls without them. */

@@ -210,9 +210,10 @@ static const struct trace_record *ring_peek(struct trace_ring *ring, uint64_t li
 static void ring_advance(struct trace_ring *ring, uint32_t size)
 {
     __atomic_store_n(&ring->tail, ring->tail + size, __ATOMIC_SEQ_CST);
-    __atomic_fetch_add(&ring->space, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_exchange_n(&ring->space_wanted, 0, __ATOMIC_SEQ_CST))
+    if (__atomic_fetch_add(&ring->space, 2, __ATOMIC_SEQ_CST) & TRACE_SPACE_WANTED) {
+        __atomic_fetch_and(&ring->space, ~TRACE_SPACE_WANTED, __ATOMIC_SEQ_CST);
         rawsys_futex_wake(&ring->space, 1);
+    }
 }
 
 /* Takes what the rings hold at the moment, oldest first. Returns whether there was anything. */

@@ -2,9 +2,10 @@
 /*
  * The xen_version hypercall: which ABI this is (4.17's), who implements it, and what the guest may rely on.
  */
-#include <xen/version.h>
-
 #include "pv/hypercall.h"
+
+/* Behind xen_abi.h, which the above include. */
+#include <xen/version.h>
 
 #define MAJOR 4u
 #define MINOR 17u
