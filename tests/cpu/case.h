@@ -108,7 +108,8 @@ struct test_case {
     uint16_t insn_off[MAX_INSNS];
     unsigned nr_pokes;
     struct poke poke[MAX_POKES];
-    uint64_t flags_mask;    /* RFLAGS bits that are not compared; see gen_class.flags_noise */
+    bool loose_cr2;         /* CR2 may be anywhere in the area: CPUs touch FXSAVE's and XSAVE's in an order of their own */
+    uint64_t flags_mask;    /* RFLAGS bits that are not compared, 0 so far: the same CPU computes both */
 };
 
 /* Base of the FS and GS segments of 32-bit code, and their selectors (in the native child's LDT). */

@@ -176,6 +176,7 @@ static void fxsave(struct gen *g)
 {
     bool w = rng_pct(&g->r, 50);
 
+    g->t->loose_cr2 = true;
     gen_set_reg(g, RBX, gen_target(g, 512, false) & (rng_pct(&g->r, 95) ? ~15UL : ~0UL));
     OP_RBX(g, false, w, 0x0f, 0xae, 0x03); /* fxsave */
     for (unsigned i = 8; i < 24; i += 4)
@@ -193,6 +194,7 @@ static void xsave(struct gen *g)
 {
     bool w = rng_pct(&g->r, 50);
 
+    g->t->loose_cr2 = true;
     gen_set_reg(g, RBX, gen_target(g, 896, false) & (rng_pct(&g->r, 95) ? ~63UL : ~0UL));
     gen_set_reg(g, RAX, rng_below(&g->r, 8));
     gen_set_reg(g, RDX, 0);

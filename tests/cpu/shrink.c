@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The shrinker: instructions become NOPs of the same length (so that nothing else moves), then the case is cut behind the
+ * The shrinker: instructions but HLT become NOPs of the same length (so that nothing else moves), then the case is cut behind the
  * last that matters, then registers, flags and pokes go to zero; again until nothing changes.
  */
 #include "shrink.h"
@@ -45,7 +45,7 @@ static bool drop_insns(struct shrinker *s)
     bool any = false;
 
     for (unsigned i = 0; i < s->t->nr_insns; i++) {
-        if (is_nops(s->t, i))
+        if (is_nops(s->t, i) || (insn_len(s->t, i) == 1 && s->t->code[s->t->insn_off[i]] == 0xf4))
             continue;
         c = *s->t;
         memset(c.code + c.insn_off[i], 0x90, insn_len(&c, i));
