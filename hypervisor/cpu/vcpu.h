@@ -14,6 +14,7 @@
 #define DIPTYCH_CPU_VCPU_H
 
 #include <setjmp.h>
+#include <signal.h>
 
 #include "base/types.h"
 
@@ -63,6 +64,17 @@ struct segment {
     uint64_t base;
 };
 
+/* Bits of segment.attr, that is, of the descriptor less 40. */
+#define SEG_ATTR_RW 0x0002u          /* data: writable; code: readable */
+#define SEG_ATTR_EXPAND_DOWN 0x0004u /* data */
+#define SEG_ATTR_CONFORMING 0x0004u  /* code */
+#define SEG_ATTR_CODE 0x0008u
+#define SEG_ATTR_S 0x0010u
+#define SEG_ATTR_P 0x0080u
+#define SEG_ATTR_L 0x2000u  /* 64-bit code */
+#define SEG_ATTR_DB 0x4000u /* 32-bit code or stack */
+#define SEG_ATTR_G 0x8000u
+
 /* Why the engine came back.  Names of the fields that matter are in brackets. */
 enum exit_reason {
     EXIT_REQUEST,   /* somebody kicked this vCPU: look at requests and events */
@@ -81,6 +93,12 @@ struct vcpu_exit {
     uint64_t cr2;
     uint64_t next_rip;
 };
+
+/*
+ * The host signal that gets a vCPU's thread out of translated code.  Also sent by the vCPU's own host timer (si_code
+ * SI_TIMER, pv/time.c), and then stands for VCPU_REQ_TIMER.
+ */
+#define VCPU_KICK_SIGNAL SIGUSR1
 
 /* Requests to a vCPU; any thread sets them with vcpu_request(). */
 #define VCPU_REQ_EVENT (1u << 0)  /* look at event channels */
@@ -126,6 +144,7 @@ struct vcpu {
     int wake;              /* any thread: futex word, counts kicks */
     uint32_t in_guest;     /* 1 while the thread is inside engine_run() */
     bool online;           /* VCPUOP_up done; any thread reads */
+    int gate;              /* any thread: futex word on which the thread waits while offline (cpu/domain.c) */
 };
 
 /* ---- cpu/vcpu.c ---- */

@@ -142,9 +142,7 @@ int pv_build(struct domain *d, const struct kernel_image *k, const void *module,
 
     l4 = pv_tables_write(d, &l);
     pv_vcpu0_set(d, k, &l, l4);
-    lock_acquire(&d->mm_lock);
     ret = mm_adopt_initial_tables(d, l4);
-    lock_release(&d->mm_lock);
     if (ret < 0)
         return image_error(why, why_size, "internal error: initial page tables were refused (%d)", ret);
     return 0;

@@ -32,6 +32,8 @@ enum frame_type {
 #define FRAME_PINNED (1u << 0)    /* MMUEXT_PIN_Lx_TABLE holds a type reference */
 #define FRAME_VALIDATED (1u << 1) /* entries have been checked and counted for frame.type */
 #define FRAME_XEN (1u << 2)       /* hypervisor's own (M2P, shared_info, grant): never freed to a heap */
+#define FRAME_KERNEL_HALF (1u << 3) /* page table that L4 slots from 272 on lead to, or have led to (pv/mm_types.c) */
+#define FRAME_GIVEN_BACK (1u << 4)  /* the domain gave it back; it is freed when ref_count falls to 0 */
 
 /* 32 bytes.  Fields owner..type_count belong to pv/ (domain's mm_lock held); the rest to engine/. */
 struct frame {

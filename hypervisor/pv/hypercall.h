@@ -56,7 +56,7 @@ hypercall_fn hc_event_channel_op;    /* evtchn_op.c */
 hypercall_fn hc_event_channel_op_compat; /* evtchn_op.c */
 hypercall_fn hc_sched_op;            /* sched_op.c */
 hypercall_fn hc_sched_op_compat;     /* sched_op.c */
-hypercall_fn hc_set_timer_op;        /* time.c */
+hypercall_fn hc_set_timer_op;        /* timer.c */
 hypercall_fn hc_vcpu_op;             /* vcpu_op.c */
 hypercall_fn hc_xen_version;         /* xen_version.c */
 hypercall_fn hc_console_io;          /* console_io.c */

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine's own data: shared by the files of this folder and by nobody else.
+ *
+ * struct engine_vcpu is what the host's GS base points at while a vCPU's thread runs, so its layout is
+ * known to translated code and to enter.S (offsets.h).
+ */
+#ifndef DIPTYCH_ENGINE_INTERNAL_H
+#define DIPTYCH_ENGINE_INTERNAL_H
+
+#include <ucontext.h>
+
+#include "base/lock.h"
+#include "cpu/domain.h"
+#include "cpu/guest_access.h"
+#include "cpu/guest_ops.h"
+#include "engine/engine.h"
+#include "engine/offsets.h"
+#include "mem/machine.h"
+
+/* Mode bits: part of a block's key. */
+#define MODE_USER 0x01u    /* user privilege: selects the view */
+#define MODE_64 0x02u      /* 64-bit code */
+#define MODE_32 0x04u      /* 32-bit code (neither: 16-bit) */
+#define MODE_TS 0x08u      /* FPU instructions raise #NM */
+#define MODE_STEP 0x10u    /* TF: one instruction, then #DB */
+#define MODE_SEGS 0x20u    /* DS, ES, SS or CS has a base that is not 0 */
+#define MODE_CAREFUL 0x40u /* one instruction whose memory accesses all go through engine_careful_access() */
+
+/* Views: the kernel's and the user's translations are kept apart. */
+enum { VIEW_KERNEL, VIEW_USER, NR_VIEWS };
+
+struct view {
+    uint64_t rtag[TLB_ENTRIES]; /* page address that may be read, or tlb_invalid(i) */
+    uint64_t wtag[TLB_ENTRIES]; /* page address that may be written */
+    uint64_t host[TLB_ENTRIES]; /* host address of the page that rtag/wtag name */
+    uint64_t jc[65536];         /* jump cache: by the low 16 bits of the target, verify entry of a block */
+    uint32_t itlb[ITLB_ENTRIES]; /* by page number: id of the code page mapped there now, or 0 */
+};
+
+/* A tag that no address with this index matches: bits 12..27 are wrong. */
+static inline uint64_t tlb_invalid(unsigned i)
+{
+    return ~((uint64_t)i << PAGE_SHIFT);
+}
+
+static inline unsigned tlb_index(uint64_t va)
+{
+    return (unsigned)(va >> PAGE_SHIFT) & (TLB_ENTRIES - 1);
+}
+
+#define TLB_LOG 8192
+
+/* Which entries of a view are in use since the last flush, so that a flush costs what was filled. */
+struct tlb_log {
+    unsigned n; /* > TLB_LOG: lost count, clear all */
+    uint16_t index[TLB_LOG];
+};
+
+enum stub {
+    STUB_LINK_HOST,
+    STUB_LINK_SAVED,
+    STUB_IND_MISS,
+    STUB_MISS, /* + 2 * view + write */
+    STUB_STRING = STUB_MISS + 4,
+    STUB_SPECIAL,
+    STUB_CAREFUL,
+    NR_STUBS,
+};
+
+struct engine_hot {
+    uint64_t c_rsp;
+    uint64_t shadow_rsp;
+    uint16_t flags; /* AL = OF, AH = LAHF image */
+    uint16_t pad;
+    int kick; /* any thread: leave translated code soon */
+    uint32_t exit_id;
+    uint32_t pad2;
+    uint64_t helper_ra; /* host return address of the last helper call */
+    uint64_t helper_ea; /* target of the last indirect miss */
+    uint64_t tmp[2];
+    uint64_t shadow_base;
+    uint64_t tmp2;
+    uint64_t stubs[NR_STUBS];
+};
+
+/* One guest instruction of a block: where its code starts and where its guest flags are at its one op
+ * that can fault natively. */
+struct insn_info {
+    uint16_t host_off;
+    uint16_t guest_off;
+    uint8_t flags_host; /* at the op, guest flags are in host flags */
+    uint8_t borrowed;   /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
+};
+
+enum exit_kind {
+    LINK_JUMP,    /* rel32 at patch_off may be linked to target's block */
+    LINK_CALL,    /* the same, of a host call */
+    LINK_RETURN,  /* the same, behind a return site */
+    EXIT_KIND_EXCEPTION,
+    EXIT_KIND_EMULATE,
+    EXIT_KIND_SYSCALL,
+    EXIT_KIND_SYSENTER,
+    EXIT_KIND_SOFTINT,
+    EXIT_KIND_STEP, /* single instruction done, go on at target */
+};
+
+struct exit_rec {
+    uint64_t target; /* guest rip to go on at, or of the instruction */
+    uint32_t block;
+    uint32_t patch_off; /* of the rel32 in the cache; 0: never linked */
+    uint32_t tail_off;  /* where the rel32 leads when not linked */
+    uint32_t id_off;    /* of the disp32 that holds -code page id; 0: same page */
+    uint32_t linked;    /* 1 + block index, 0: not linked */
+    uint32_t next_in;   /* next exit linked to the same block, 1 + index */
+    uint8_t kind;
+    uint8_t flags_host; /* leaves with flags in host flags */
+    uint8_t vector;
+    uint8_t len; /* of the instruction, for traps */
+};
+
+struct block {
+    uint64_t va;
+    uint64_t mfn;
+    uint64_t mfn2; /* second page of a last instruction that straddles, or 0 */
+    uint32_t mode;
+    uint32_t host_off, host_len;
+    uint32_t entry_host, entry_saved, verify; /* offsets in the cache */
+    uint32_t info; /* index of the first insn_info */
+    uint32_t first_exit;
+    uint32_t hash_next, frame_next; /* 1 + index */
+    uint32_t incoming;              /* 1 + exit index */
+    uint16_t nr_exits, nr_insns;
+    uint16_t guest_len;
+    uint8_t ends_in_ret;
+    uint8_t dead;
+};
+
+/* A page of code as mapped: what cross-page links compare. */
+struct code_page {
+    uint64_t va, mfn;
+    uint32_t view;
+    uint32_t next; /* 1 + index; its id is index + 1 */
+};
+
+#define BLOCK_HASH 65536
+#define FRAME_HASH 16384
+#define PAGE_HASH 8192
+
+struct code_cache {
+    uint8_t *base;
+    size_t size, used;
+    struct block *blocks;
+    uint32_t nr_blocks, max_blocks;
+    struct exit_rec *exits;
+    uint32_t nr_exits, max_exits;
+    struct insn_info *infos;
+    uint32_t nr_infos, max_infos;
+    struct code_page *pages;
+    uint32_t nr_pages, max_pages;
+    uint32_t block_hash[BLOCK_HASH];
+    uint32_t frame_hash[FRAME_HASH];
+    uint32_t page_hash[PAGE_HASH];
+};
+
+#define CAREFUL_MAX 4
+
+#define CAREFUL_BYTES 128 /* FNSAVE's 108 is the largest */
+
+/* An access of the running careful instruction that was given a copy instead of guest memory. */
+struct careful_access {
+    uint64_t ea;
+    unsigned size;
+    bool write;
+    uint8_t *copy; /* in area, at the address's own offset from a 64-byte boundary */
+    uint8_t old[CAREFUL_BYTES];
+    uint8_t area[CAREFUL_BYTES + 64] __attribute__((aligned(64)));
+};
+
+struct careful {
+    bool active;
+    unsigned n;
+    struct careful_access acc[CAREFUL_MAX];
+    uint64_t gpr[16]; /* state before the instruction */
+    uint64_t rflags;
+    uint16_t flags;
+    uint64_t rip;
+};
+
+/* Why a helper left translated code. */
+enum helper_leave {
+    HELPER_FAULT,   /* helper_exit says */
+    HELPER_CAREFUL, /* the instruction needs its careful form */
+    HELPER_AGAIN,   /* run the instruction again (string instruction with a request pending) */
+};
+
+#define CODE_QUEUE 64
+
+struct code_range {
+    uint64_t mfn;
+    uint16_t off, len;
+};
+
+struct engine_stats {
+    uint64_t blocks, guest_bytes, host_bytes, cache_flushes;
+    uint64_t enters, link_exits, ind_misses, tlb_fills, tlb_misses, careful, faults, kicks;
+    uint64_t invalidated, flush_user, flush_all;
+};
+
+struct engine_vcpu {
+    struct vcpu v;
+    uint8_t pad0[OFF_HOT - sizeof(struct vcpu)];
+    struct engine_hot hot;
+    uint8_t pad1[OFF_VIEWS - OFF_HOT - sizeof(struct engine_hot)];
+    struct view view[NR_VIEWS];
+
+    /* Not reached by translated code. */
+    struct tlb_log log_low[NR_VIEWS], log_high[NR_VIEWS]; /* by half of the address space */
+    uint32_t view_mode[NR_VIEWS];                         /* mode whose blocks the jump cache holds */
+    uint64_t shadow[NR_VIEWS];                            /* shadow stack pointers of the views */
+    uint64_t shadow_base[NR_VIEWS];
+    uint8_t *shadow_map;
+    unsigned cur_view;
+    uint16_t jc_log[NR_VIEWS][4096];
+    unsigned jc_log_n[NR_VIEWS];
+    struct code_cache cache;
+    struct careful careful;
+    struct vcpu_exit helper_exit; /* filled in by a helper that leaves */
+    enum helper_leave helper_leave;
+    bool helper_in_tail;          /* helper_ra lies in a slow path, not behind the instruction's code */
+    bool fpu_loaded;              /* the guest's x87/SSE/AVX state is in the host CPU */
+    unsigned slot;                /* bit in frame.code_vcpus / wtlb_vcpus */
+    uint32_t flush_seq;           /* any thread: TLB flushes asked for */
+    uint32_t flush_done;          /* any thread: TLB flushes done */
+    lock_t queue_lock;
+    unsigned queue_n; /* > CODE_QUEUE: lost count */
+    struct code_range queue[CODE_QUEUE];
+    uint8_t *xsave_area;
+    uint32_t mxcsr_mask;
+    uint8_t *alt_stack;
+    struct engine_stats stats;
+};
+
+#define engine_of(vcpu) ((struct engine_vcpu *)(vcpu))
+
+/* Only on a vCPU's own thread. */
+static inline struct engine_vcpu *engine_self(void)
+{
+    struct engine_vcpu *e;
+
+    __asm__("movq %%gs:%c1, %0" : "=r"(e) : "i"(offsetof(struct vcpu, engine)));
+    return e;
+}
+
+/* ---- enter.S ---- */
+int engine_enter(const void *entry);
+void engine_xcall(void (*fn)(void *), void *arg, void *area);
+extern char engine_enter_window[], engine_enter_window_end[], engine_enter_abort[];
+extern char engine_helper_window[], engine_helper_window_end[], helper_kicked[];
+extern char engine_fault_exit[];
+extern char stub_link_host[], stub_link_saved[], stub_ind_miss[], stub_ret_underflow[], stub_miss_read_kernel[],
+    stub_miss_write_kernel[], stub_miss_read_user[], stub_miss_write_user[], stub_string[], stub_special[],
+    stub_careful[];
+
+/* ---- called by enter.S ---- */
+int engine_tlb_miss(uint64_t ea, int write);
+int engine_helper_string(uint64_t unused, uint32_t desc);
+int engine_helper_special(uint64_t ea, uint32_t desc);
+void *engine_careful_access(uint64_t ea, uint32_t size_write);
+void engine_interrupt_helper(void);
+
+/* ---- flags ---- */
+static inline uint64_t flags_expand(uint16_t f)
+{
+    return (uint64_t)((f >> 8) & 0xd5) | ((f & 1) ? FLAG_OF : 0);
+}
+
+static inline uint16_t flags_pack(uint64_t rflags)
+{
+    return (uint16_t)(((rflags & 0xd5) | 2) << 8 | ((rflags & FLAG_OF) ? 1 : 0));
+}
+
+/* ---- cache.c ---- */
+int cache_init(struct engine_vcpu *e, size_t bytes);
+void cache_destroy(struct engine_vcpu *e);
+void cache_flush(struct engine_vcpu *e);
+struct block *cache_find(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint32_t mode);
+struct block *cache_block_at(struct engine_vcpu *e, uint64_t host_pc);
+void cache_insert(struct engine_vcpu *e, uint32_t index);
+void cache_invalidate(struct engine_vcpu *e, uint64_t mfn, unsigned off, unsigned len);
+uint32_t cache_page_id(struct engine_vcpu *e, uint64_t va, uint64_t mfn, unsigned view);
+void cache_link(struct engine_vcpu *e, uint32_t exit, uint32_t block);
+void cache_unlink(struct engine_vcpu *e, uint32_t exit);
+void cache_unlink_block_exits(struct engine_vcpu *e, struct block *b);
+/* The instruction of b whose code holds host_pc. */
+const struct insn_info *cache_insn_at(struct engine_vcpu *e, const struct block *b, uint64_t host_pc);
+
+/* ---- tlb.c ---- */
+enum tlb_result { TLB_OK, TLB_FAULT, TLB_CAREFUL };
+enum tlb_result tlb_fill(struct engine_vcpu *e, unsigned view, uint64_t va, bool write, uint32_t *pfec);
+void tlb_reset(struct engine_vcpu *e);
+void tlb_drop_writable(struct engine_vcpu *e, uint64_t mfn);
+void jc_reset(struct engine_vcpu *e, unsigned view);
+void view_forget_code(struct engine_vcpu *e, unsigned view);
+
+static inline unsigned vcpu_view(const struct vcpu *v)
+{
+    return v->user_mode ? VIEW_USER : VIEW_KERNEL;
+}
+
+/* ---- translate.c ---- (heavy) */
+/* Translates the block at va (fetched from frame mfn; the mode says how). NULL with v->exit filled in on a fetch fault. */
+struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint32_t mode);
+
+/* ---- store.c: stores that the TLB can't do ---- */
+/* Stores n bytes within one page of frame m for the guest: invalidates translations, asks the panel for trapped
+ * frames. False: page fault. */
+bool store_commit(struct engine_vcpu *e, uint64_t va, const void *data, unsigned n, struct guest_fault *f);
+
+/* ---- careful.c ---- */
+void careful_begin(struct engine_vcpu *e);
+/* Writes back what the instruction stored. FAULT: state rolled back, v.exit filled in; RETRY: rolled back, memory has
+ * changed under a read-modify-write. */
+enum careful_result { CAREFUL_DONE, CAREFUL_FAULT, CAREFUL_RETRY };
+enum careful_result careful_commit(struct engine_vcpu *e);
+/* Back to the state before the instruction. */
+void careful_rollback(struct engine_vcpu *e);
+
+/* ---- signal.c ---- */
+int signals_init(void);
+void interrupt_block(struct engine_vcpu *e, uint64_t host_pc, uint64_t *shadow_top);
+
+/* ---- emulate.c: rare unprivileged instructions, in C ---- */
+enum emulate_result { EMULATE_DONE, EMULATE_FAULT, EMULATE_NOT_OURS };
+enum emulate_result engine_emulate(struct engine_vcpu *e);
+
+/* ---- engine.c ---- */
+uint32_t engine_mode(const struct vcpu *v);
+extern struct engine_vcpu *engine_slots[32];
+void engine_process_queue(struct engine_vcpu *e);
+/* Does the TLB flushes that other vCPUs have asked for. */
+void engine_serve_flush(struct engine_vcpu *e);
+extern __thread struct vcpu *vcpu_current; /* the vCPU that this host thread runs, or NULL */
+
+#endif

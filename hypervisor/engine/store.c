@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Stores that may not go straight to memory: to frames that hold translated code, and to frames that the
+ * panel traps (page tables).  Also the notices that such frames have changed, to this vCPU and to others.
+ */
+#include "engine/internal.h"
+
+static inline void copy_bytes(void *to, const void *from, size_t n)
+{
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+
+bool store_commit(struct engine_vcpu *e, uint64_t va, const void *data, unsigned n, struct guest_fault *f)
+{
+    struct translation t;
+
+    if (!e->v.ops->walk(&e->v, GVA(va), ACCESS_WRITE, &t, &f->pfec)) {
+        f->cr2 = va;
+        return false;
+    }
+    if (t.trapped) {
+        if (e->v.ops->trapped_write(&e->v, t.mfn, va & ~PAGE_MASK, data, n))
+            return true;
+        *f = (struct guest_fault){
+            .cr2 = va, .pfec = PFEC_PRESENT | PFEC_WRITE | (e->v.user_mode ? PFEC_USER : 0)};
+        return false;
+    }
+    /*
+     * Bytes first, notice after: a vCPU that translates in between has either seen the new bytes or set its bit in
+     * code_vcpus before the notice looks.
+     */
+    copy_bytes((uint8_t *)machine_hva(t.mfn) + (va & ~PAGE_MASK), data, n);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    engine_frame_changed(&e->v, t.mfn, va & ~PAGE_MASK, n);
+    return true;
+}
+
+static void queue_post(struct engine_vcpu *e, uint64_t mfn, unsigned off, unsigned len)
+{
+    lock_acquire(&e->queue_lock);
+    if (e->queue_n < CODE_QUEUE)
+        e->queue[e->queue_n] =
+            (struct code_range){.mfn = mfn, .off = (uint16_t)off, .len = (uint16_t)len};
+    if (e->queue_n <= CODE_QUEUE)
+        e->queue_n++;
+    lock_release(&e->queue_lock);
+    vcpu_request(&e->v, VCPU_REQ_CODE);
+}
+
+void engine_frame_changed(struct vcpu *self, mfn_t m, unsigned off, unsigned len)
+{
+    uint32_t who = __atomic_load_n(&machine_frame(m)->code_vcpus, __ATOMIC_SEQ_CST);
+
+    while (who) {
+        unsigned slot = (unsigned)__builtin_ctz(who);
+        struct engine_vcpu *e = engine_slots[slot];
+
+        who &= who - 1;
+        if (!e)
+            continue;
+        if (self && e == engine_of(self))
+            cache_invalidate(e, m.n, off, len);
+        else
+            queue_post(e, m.n, off, len);
+    }
+}
+
+void engine_process_queue(struct engine_vcpu *e)
+{
+    struct code_range todo[CODE_QUEUE];
+    unsigned n;
+
+    lock_acquire(&e->queue_lock);
+    n = e->queue_n;
+    for (unsigned i = 0; i < n && i < CODE_QUEUE; i++)
+        todo[i] = e->queue[i];
+    e->queue_n = 0;
+    lock_release(&e->queue_lock);
+    if (n > CODE_QUEUE) {
+        cache_flush(e);
+        return;
+    }
+    for (unsigned i = 0; i < n; i++)
+        cache_invalidate(e, todo[i].mfn, todo[i].off, todo[i].len);
+}
