@@ -26,8 +26,8 @@ void pv_vcpu_destroy(struct vcpu *v);
 int pv_backends_init(struct domain *d);
 /* Starts their threads, after pv_build() and before vCPUs run. 0, or -errno with nothing left running. Heavy. */
 int pv_backends_start(struct domain *d);
-/* Writes out what is left in the console's ring and ends the threads. No vCPU of the domain runs any more; harmless if
- * it was done already. Heavy. */
+/* Writes out what is left in the console's ring, ends the threads, frees. No vCPU of the domain runs any more. Harmless if
+ * they were never initialized or are stopped already. Heavy. */
 void pv_backends_stop(struct domain *d);
 /* The process's store (store/store.h), for the toolstack: control/shutdown and the like. NULL: no domain has backends. */
 struct store *pv_backends_store(void);

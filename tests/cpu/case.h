@@ -111,11 +111,11 @@ struct test_case {
     uint64_t flags_mask;    /* RFLAGS bits that are not compared; see gen_class.flags_noise */
 };
 
-/* Base of the FS and GS segments of 32-bit code, and their selectors (TLS entries of the native child's GDT). */
+/* Base of the FS and GS segments of 32-bit code, and their selectors (in the native child's LDT). */
 #define FS_BASE_32 (DATA_LOW + 0x1100)
 #define GS_BASE_32 (DATA_LOW + 0x6080)
-#define SEL_FS_32 0x63
-#define SEL_GS_32 0x6b
+#define SEL_FS_32 0x07
+#define SEL_GS_32 0x0f
 #define SEL_CODE_64 0x33
 #define SEL_CODE_32 0x23
 #define SEL_DATA 0x2b
