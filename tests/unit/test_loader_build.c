@@ -267,7 +267,7 @@ static void check_start(const struct kernel_image *k, const void *module, size_t
         if (i != RSP && i != RSI)
             ck_assert_uint_eq(vcpu.gpr[i], 0);
     ck_assert_uint_eq(vcpu.rflags, 0x202);
-    ck_assert(!vcpu.user_mode && vcpu.online);
+    ck_assert(!vcpu.user_mode && vcpu.online && vcpu_pv.initialised);
     ck_assert_uint_eq(vcpu.seg[SEG_CS].selector, 0xe033);
     ck_assert_uint_eq(vcpu.seg[SEG_SS].selector, 0xe02b);
     ck_assert_uint_eq(vcpu.seg[SEG_DS].selector, 0);
