@@ -164,7 +164,7 @@ static const struct option_row run_options[] = {
     { "on-crash", 0, ARG_REQUIRED, "ACTION", "when it crashes [destroy]", set_on_crash },
     { "trace", 0, ARG_OPTIONAL, "FILTER", "print hypercalls: names, sub-operations, %groups,\n!names; see diptych(1)",
       set_trace },
-    { "trace-file", 0, ARG_REQUIRED, "FILE", "where the trace goes [standard error]", set_trace_file },
+    { "trace-file", 0, ARG_REQUIRED, "FILE", "where the trace goes [standard error]; implies\n--trace", set_trace_file },
     { "trace-summary", 0, ARG_NONE, NULL, "print a table of counts, errors and time at the end", set_trace_summary },
     { "debug", 0, ARG_REQUIRED, "LIST", "debug output of the engine; `--debug help` lists it", set_debug },
     { "debug-file", 'D', ARG_REQUIRED, "FILE", "where debug output goes [standard error]", set_debug_file },

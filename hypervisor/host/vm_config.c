@@ -148,6 +148,8 @@ int vm_config_check(struct vm_config *c, char *why, size_t why_size)
                  c->maxmem >> 20, c->memory >> 20);
         return -1;
     }
+    if (c->trace_file && !c->trace_summary)
+        c->trace = true;
     if (!c->on_watchdog_set)
         c->on_watchdog = c->on_crash;
     return 0;

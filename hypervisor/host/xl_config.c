@@ -429,6 +429,11 @@ int xl_config_parse(const char *name, const char *text, size_t size, struct vm_c
         snprintf(why, why_size, "%s: larger than %u bytes; is it a configuration file?", name, CONFIG_SIZE_MAX);
         return -1;
     }
+    /* libxlutil aborts the process over a NUL inside a string. */
+    if (memchr(text, 0, size)) {
+        snprintf(why, why_size, "%s: has a byte of value 0; is it a text file?", name);
+        return -1;
+    }
     r.report = open_memstream(&r.report_text, &r.report_size);
     r.cfg = r.report ? xlu_cfg_init(r.report, name) : NULL;
     if (r.cfg) {

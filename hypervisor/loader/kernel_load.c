@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From a kernel file to a struct kernel_image: reads the file, finds out what it is, unwraps it, has the ELF image
- * parsed; and names the file in what goes wrong.
+ * From a kernel file to a struct kernel_image: reads the file, finds out what it is, unwraps it, has the ELF
+ * image parsed; and names the file in what goes wrong.
  *
  * The file is read, not mapped: nobody can change or shorten it under us.
  */
@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "loader/image.h"
+
+#define LARGE_IMAGE (8UL << 20) /* from here on large host pages save more faults than they waste memory */
 
 int image_error(char *why, size_t why_size, const char *fmt, ...)
 {
@@ -33,7 +35,8 @@ int image_buf_alloc(struct image_buf *b, size_t size, char *why, size_t why_size
     if (p == MAP_FAILED)
         return image_error(why, why_size, "no host memory for a kernel of %zu MiB: %s", (size >> 20) + 1,
                            strerror(errno));
-    madvise(p, size, MADV_HUGEPAGE);
+    if (size >= LARGE_IMAGE)
+        madvise(p, size, MADV_HUGEPAGE);
     b->data = p;
     b->size = size;
     return 0;

@@ -32,6 +32,8 @@ enum frame_type {
 #define FRAME_PINNED (1u << 0)    /* MMUEXT_PIN_Lx_TABLE holds a type reference */
 #define FRAME_VALIDATED (1u << 1) /* entries have been checked and counted for frame.type */
 #define FRAME_XEN (1u << 2)       /* hypervisor's own (M2P, shared_info, grant): never freed to a heap */
+#define FRAME_KERNEL_HALF (1u << 3) /* page table that L4 slots from 272 on lead to, or have led to (pv/mm_types.c) */
+#define FRAME_GIVEN_BACK (1u << 4)  /* the domain gave it back; it is freed when ref_count falls to 0 */
 
 /* 32 bytes.  Fields owner..type_count belong to pv/ (domain's mm_lock held); the rest to engine/. */
 struct frame {
@@ -68,10 +70,17 @@ extern struct machine machine;
  */
 int machine_init(uint64_t ram_frames, const char **why);
 
-/* Takes nr contiguous free frames for the domain; MFN_INVALID if there are none. Zero-filled. */
+/*
+ * Takes nr contiguous free frames for the domain (domid 1..0x7fef: 0 is how a free frame looks);
+ * MFN_INVALID if there are none. Zero-filled.  From 512 frames on they begin on a 2 MiB boundary if that is
+ * possible.  Heavy; any thread.
+ */
 mfn_t machine_alloc(uint16_t domid, uint64_t nr);
 
-/* Gives frames back: host memory is released, contents become zero. */
+/*
+ * Gives frames back: host memory is released, contents become zero, frame and M2P entries are cleared.
+ * No vCPU may have translations of them any more.  Heavy; any thread.
+ */
 void machine_free(mfn_t first, uint64_t nr);
 
 static inline bool machine_valid(mfn_t m)

@@ -4,11 +4,11 @@
  * Kernels and user tools probe it.
  */
 #include "pv/hypercall.h"
+#include "pv/peers.h"
 
+/* Behind xen_abi.h, which the above include. */
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
-
-#include "pv/peers.h"
 
 /* Operations on a domain: -XEN_ESRCH for one that isn't there, -XEN_EINVAL for one that isn't HVM. */
 static int64_t on_domain(struct vcpu *v, domid_t domid)

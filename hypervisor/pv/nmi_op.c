@@ -4,6 +4,7 @@
  */
 #include "pv/hypercall.h"
 
+/* Behind xen_abi.h, which the above include. */
 #include <xen/nmi.h>
 
 int64_t hc_nmi_op(struct vcpu *v, const uint64_t arg[6])

@@ -8,6 +8,8 @@
 #include "cpu/cpu_policy.h"
 #include "pv/pv.h"
 
+struct store;
+
 /* ---- run.c: the run loop of a PV vCPU's thread; returns when the domain ended or VCPU_REQ_STOP ---- */
 void pv_vcpu_run(struct vcpu *v);
 extern const struct guest_ops pv_guest_ops;
@@ -24,8 +26,11 @@ void pv_vcpu_destroy(struct vcpu *v);
 int pv_backends_init(struct domain *d);
 /* Starts their threads, after pv_build() and before vCPUs run. 0, or -errno with nothing left running. Heavy. */
 int pv_backends_start(struct domain *d);
-/* Writes out what is left in the console's ring and ends the threads. No vCPU of the domain runs any more. Heavy. */
+/* Writes out what is left in the console's ring, ends the threads, frees. No vCPU of the domain runs any more. Harmless if
+ * they were never initialized or are stopped already. Heavy. */
 void pv_backends_stop(struct domain *d);
+/* The process's store (store/store.h), for the toolstack: control/shutdown and the like. NULL: no domain has backends. */
+struct store *pv_backends_store(void);
 
 /* ---- traps.c: exceptions and callbacks go to the guest kernel ---- */
 /* Delivers an exception: switches to the kernel stack if need be, pushes the ABI's frame. Crashes the domain when the
@@ -54,7 +59,6 @@ int mm_adopt_initial_tables(struct domain *d, mfn_t l4);
 /* MMUEXT_NEW_BASEPTR, and MOV to CR3: makes l4 the kernel's page-table base, validating it first if need be.
  * Takes mm_lock. 0 or -XEN_E*. Light. */
 int mm_new_baseptr(struct vcpu *v, mfn_t l4);
-
 /* ---- evtchn.c ---- */
 /* Allocates an unbound or internal channel for a backend inside this process (console, store): handler(arg) runs on
  * the notifying vCPU's thread, light, when the guest notifies it. Port number, or -errno. */
@@ -83,14 +87,22 @@ void time_runstate_set(struct vcpu *v, int state);
 void time_update_info(struct vcpu *v);
 
 /* ---- sched_op.c ---- */
-/* For the run loop of a vCPU whose blocked or polling flag is set, before each vcpu_wait(): whether the wait is over; then both
- * flags are clear. Raises expired timers. Light. */
+/* For the run loop of a vCPU whose blocked or polling flag is set, before each vcpu_wait(): whether the wait is over;
+ * then both flags are clear. Raises expired timers. Light. */
 bool sched_wait_over(struct vcpu *v);
 
-/* ---- segment.c ---- */
-/* Loads a segment register of v as a MOV to it would, from the guest's GDT or LDT or Xen's flat descriptors. v is
- * the calling thread's vCPU, or one that isn't online. false: #GP, nothing changed. Light. */
-bool pv_load_segment(struct vcpu *v, enum segreg seg, uint16_t selector);
+/* ---- vcpu_context.c ---- */
+/* Gives a vCPU that has never run the state of VCPUOP_initialise, checked as Xen does; takes its references on page
+ * tables and GDT frames. self: calling vCPU. pv_domain.vcpu_lock held. 0 or -XEN_E*, with no references taken. Light. */
+int vcpu_set_context(struct vcpu *self, struct vcpu *v, const struct vcpu_guest_context *c);
+
+/* Whether addresses a .. a+n-1 can be the guest's: neither in Xen's part of the address space nor non-canonical. */
+static inline bool guest_range_ok(gva_t a, uint64_t n)
+{
+    uint64_t last = a.va + n - 1;
+
+    return last >= a.va && (last < 1UL << 47 || a.va >= HYPERVISOR_VIRT_END);
+}
 
 /* ---- emulate.c: instructions that Xen emulates for PV kernels; #GP/#UD to the guest otherwise ---- */
 void pv_emulate(struct vcpu *v);

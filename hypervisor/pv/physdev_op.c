@@ -4,11 +4,11 @@
  * physical interrupts (Xen: nr_pirqs is 0); interrupt controllers and PCI belong to the hardware domain.
  */
 #include "pv/hypercall.h"
-
-#include <xen/physdev.h>
-
 #include "pv/panel.h"
 #include "pv/peers.h"
+
+/* Behind xen_abi.h, which the above include. */
+#include <xen/physdev.h>
 
 #define IO_PORTS 65536u
 

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "pv/evtchn.h"
 #include "pv/grant.h"
+#include "pv/mm_state.h"
 #include "pv/time.h"
 #include "pv/xen_abi.h"
 
@@ -58,6 +59,7 @@ struct pv_vcpu {
     bool blocked;
     bool polling;
     bool in_multicall;
+    struct mm_vcpu mm;
     struct evtchn_vcpu evtchn;
     struct time_vcpu time;
 };
@@ -69,12 +71,14 @@ struct pv_domain {
     lock_t vcpu_lock;           /* vCPUs' initialised; bringing up and down */
     mfn_t pirq_eoi_mfn;         /* PHYSDEVOP_pirq_eoi_gmfn; MFN(0): none */
     int shutdown_code;          /* SCHEDOP_shutdown_code: the reason + 1; 0: none */
+    struct mm_domain mm;
     struct evtchn_domain evtchn;
     struct grant_domain grant;
     struct time_domain time;
     mfn_t console_mfn, store_mfn;
     unsigned console_port, store_port;
     struct console_ring *console; /* backends.c */
+    struct store_ring *store;     /* backends.c */
 };
 
 static inline struct pv_vcpu *pv_vcpu(struct vcpu *v)

@@ -6,11 +6,11 @@
  *     while ((blocked || polling) && !sched_wait_over(v)) vcpu_wait(v, time_next_deadline(v));
  */
 #include "pv/hypercall.h"
-
-#include <xen/sched.h>
-
 #include "pv/panel.h"
 #include "pv/peers.h"
+
+/* Behind xen_abi.h, which the above include. */
+#include <xen/sched.h>
 
 #define POLL_MAX_PORTS 128
 

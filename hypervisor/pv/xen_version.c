@@ -4,6 +4,7 @@
  */
 #include "pv/hypercall.h"
 
+/* Behind xen_abi.h, which the above include. */
 #include <xen/version.h>
 
 #define MAJOR 4u
