@@ -23,18 +23,15 @@ _Static_assert(OFF_HOT + offsetof(struct engine_hot, stubs) == OFF_STUBS, "enter
 
 struct engine_vcpu *engine_slots[32];
 
-#define ATTR_L 0x200u /* bits of segment.attr: descriptor bits 53 and 54 */
-#define ATTR_D 0x400u
-
 uint32_t engine_mode(const struct vcpu *v)
 {
     uint32_t mode = v->user_mode ? MODE_USER : 0;
     uint16_t cs = v->seg[SEG_CS].attr;
 
-    if (cs & ATTR_L)
+    if (cs & SEG_ATTR_L)
         mode |= MODE_64;
     else {
-        if (cs & ATTR_D)
+        if (cs & SEG_ATTR_D)
             mode |= MODE_32;
         if (v->seg[SEG_DS].base | v->seg[SEG_ES].base | v->seg[SEG_SS].base | v->seg[SEG_CS].base)
             mode |= MODE_SEGS;
@@ -400,6 +397,10 @@ enum exit_reason engine_run(struct vcpu *v)
     }
     __atomic_store_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
     v->rflags |= flags_expand(e->hot.flags);
+    /* Faults push RF set (SDM vol. 3, 17.3.1.1); #DB, #BP and #OF are traps here. */
+    if (v->exit.reason == EXIT_EXCEPTION && v->exit.vector != VEC_DB && v->exit.vector != VEC_BP &&
+        v->exit.vector != VEC_OF)
+        v->rflags |= FLAG_RF;
     return v->exit.reason;
 }
 

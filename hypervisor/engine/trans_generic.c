@@ -182,8 +182,22 @@ static void emit_legacy(struct trans *t, const struct shape *s, unsigned reg, un
     }
     if (s->f[F_OPCODE].used)
         e8(m, (uint8_t)((d->opcode & 0xf8) | (opcode_reg & 7)));
+    else if (d->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && d->opcode == 0x82)
+        e8(m, 0x80); /* the alias is gone in 64-bit mode */
     else
         e8(m, d->opcode);
+}
+
+/* VEX.W chooses between 32- and 64-bit general registers in 64-bit mode only (SDM vol. 2, 2.3.5.5). */
+static bool vex_w(const struct trans *t)
+{
+    const struct insn *in = t->in;
+
+    if (!mode64(t))
+        for (unsigned i = 0; i < in->d.operand_count_visible; i++)
+            if (in->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER && reg_is_gpr(in->op[i].reg.value))
+                return false;
+    return in->d.raw.vex.W;
 }
 
 static void emit_vex(struct trans *t, unsigned reg, unsigned rm, unsigned vvvv, bool mem, unsigned mem_base,
@@ -199,7 +213,7 @@ static void emit_vex(struct trans *t, unsigned reg, unsigned rm, unsigned vvvv, 
     }
     e8(m, 0xc4);
     e8(m, (uint8_t)((!r) << 7 | (!x) << 6 | (!b) << 5 | d->raw.vex.m_mmmm));
-    e8(m, (uint8_t)(d->raw.vex.W << 7 | (~vvvv & 15) << 3 | d->raw.vex.L << 2 | d->raw.vex.pp));
+    e8(m, (uint8_t)(vex_w(t) << 7 | (~vvvv & 15) << 3 | d->raw.vex.L << 2 | d->raw.vex.pp));
     e8(m, d->opcode);
 }
 
@@ -355,6 +369,8 @@ void trans_generic(struct trans *t)
 
     reg = s.f[F_REG].used ? s.f[F_REG].host : raw_reg(d);
     rm = s.f[F_RM].used ? s.f[F_RM].host : raw_rm(d);
+    if (!(d->attributes & ZYDIS_ATTRIB_HAS_MODRM))
+        reg = rm = 0;
     vvvv = s.f[F_VVVV].used ? s.f[F_VVVV].host : vex ? (unsigned)(15 - d->raw.vex.vvvv) & 15 : 0;
 
     t->info->flags_host = t->flags_host;

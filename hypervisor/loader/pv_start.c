@@ -2,7 +2,8 @@
 /*
  * What a PV kernel finds when it starts: start_info, the hypercall page, its first vCPU's registers.
  *
- * Sources: xen/xen.h (struct start_info), xen/arch-x86/xen-x86_64.h (selectors, hypercall calling convention).
+ * Sources: xen/xen.h (struct start_info), xen/arch-x86/xen-x86_64.h (selectors, hypercall calling
+ * convention).
  */
 #include <string.h>
 
@@ -58,7 +59,8 @@ void pv_start_info_write(const struct domain *d, const struct kernel_image *k, c
 }
 
 /*
- * One stub a hypercall; the kernel calls page + 32 * number.  SYSCALL overwrites rcx and r11, which the stub keeps:
+ * One stub a hypercall; the kernel calls page + 32 * number.  SYSCALL overwrites rcx and r11, which the stub
+ * keeps:
  *
  *   51              push %rcx
  *   41 53           push %r11
@@ -78,9 +80,7 @@ void pv_start_info_write(const struct domain *d, const struct kernel_image *k, c
  */
 void pv_hypercall_page_write(uint8_t *page)
 {
-    static const uint8_t stub[] = {
-        0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3
-    };
+    static const uint8_t stub[] = { 0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3 };
     static const uint8_t iret_stub[] = {
         0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret, 0, 0, 0, 0x0f, 0x05
     };

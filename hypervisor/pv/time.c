@@ -34,8 +34,11 @@ uint64_t time_system_ns(const struct domain *d)
     do {
         while ((seq = __atomic_load_n(&t->seq, __ATOMIC_ACQUIRE)) & 1)
             __builtin_ia32_pause();
-        line = t->line;
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        /* x86 keeps the order of these loads. */
+        line.base_tsc = __atomic_load_n(&t->line.base_tsc, __ATOMIC_ACQUIRE);
+        line.base_ns = __atomic_load_n(&t->line.base_ns, __ATOMIC_ACQUIRE);
+        line.mul = __atomic_load_n(&t->line.mul, __ATOMIC_ACQUIRE);
+        line.shift = __atomic_load_n(&t->line.shift, __ATOMIC_ACQUIRE);
     } while (__atomic_load_n(&t->seq, __ATOMIC_RELAXED) != seq);
     return time_line_ns(&line, __rdtsc());
 }
@@ -151,7 +154,10 @@ static void line_change(struct domain *d, const struct time_line *slope, uint64_
     __atomic_store_n(&t->seq, t->seq + 1, __ATOMIC_SEQ_CST);
     line.base_tsc = __rdtsc();
     line.base_ns = time_line_ns(&t->line, line.base_tsc) + step_ns;
-    t->line = line;
+    __atomic_store_n(&t->line.base_tsc, line.base_tsc, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->line.base_ns, line.base_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->line.mul, line.mul, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->line.shift, line.shift, __ATOMIC_RELEASE);
     __atomic_store_n(&t->seq, t->seq + 1, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < d->nr_vcpus; i++) {
         info_fill(t, &pv_vcpu(d->vcpu[i])->info->time);
