@@ -9,7 +9,8 @@
  *
  *  - the kernel's half of the old and of the new L4 table name the same tables.  Comparing 240 entries costs
  *    more than the rest of the switch; tables once found equal get the same tag, kept in one of the L4 slots
- *    that are ours (not present, never walked); a change to a slot of the kernel's half takes the tag away; and
+ *    that are ours (not present, never walked); a change to a slot of the kernel's half takes the tag away.
+ *    (Accessed bits of these slots are not compared: no kernel looks at them.)  And
  *
  *  - no entry below has been changed, since this vCPU's last full flush, in a way that a TLB entry could give
  *    away. mm_domain.kernel_gen counts such changes.  Which tables are below is what FRAME_KERNEL_HALF says:
