@@ -73,7 +73,7 @@ static bool kernel_half_same(struct domain *d, mfn_t a, mfn_t b)
     if (a.n == b.n || (pa[L4_TAG_SLOT] != 0 && pa[L4_TAG_SLOT] == pb[L4_TAG_SLOT]))
         return true;
     for (unsigned i = L4_KERNEL_FIRST; i < PT_ENTRIES; i++)
-        diff |= pa[i] ^ pb[i];
+        diff |= pte_read(&pa[i]) ^ pte_read(&pb[i]);
     if (diff & ~(PTE_A | PTE_D))
         return false;
     if (pa[L4_TAG_SLOT] == 0)
@@ -93,7 +93,7 @@ static int base_swap(struct vcpu *v, mfn_t *base, mfn_t l4, bool *same_half)
     if (l4.n != 0)
         rc = mm_get(v, d, l4, FRAME_L4);
     if (rc == 0) {
-        *same_half = !d->pv->mm.kernel_untracked && old.n != 0 && l4.n != 0 && kernel_half_same(d, old, l4);
+        *same_half = kernel_tracked(d) && old.n != 0 && l4.n != 0 && kernel_half_same(d, old, l4);
         *base = l4;
         if (old.n != 0)
             mm_put(v, d, old, FRAME_L4);
@@ -118,7 +118,7 @@ static void flush_own(struct vcpu *v, bool same_half)
 
 int mm_new_baseptr(struct vcpu *v, mfn_t l4)
 {
-    bool same_half = !v->domain->pv->mm.kernel_untracked;
+    bool same_half = kernel_tracked(v->domain);
 
     if (l4.n != v->pv->cr3_kernel.n) {
         int rc = l4.n == 0 ? -XEN_EINVAL : base_swap(v, &v->pv->cr3_kernel, l4, &same_half);
@@ -178,7 +178,7 @@ int mm_set_base_pointers(struct vcpu *self, struct vcpu *v, mfn_t kernel, mfn_t 
 
 void mm_flush_local(struct vcpu *v)
 {
-    flush_own(v, !v->domain->pv->mm.kernel_untracked);
+    flush_own(v, kernel_tracked(v->domain));
 }
 
 void mm_flush_mask(struct vcpu *v, uint64_t mask)
