@@ -3,7 +3,7 @@
 
 MODE ?= release
 PREFIX ?= /usr/local
-CC ?= gcc
+CC = gcc
 B := build
 O := $(B)/$(MODE)
 
@@ -50,11 +50,11 @@ $(LIGHT_OBJS): EXTRA := $(LIGHT_FLAGS)
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(EXTRA) -c -o $@ $<
+	@echo "  CC $<"; $(CC) $(CFLAGS_ALL) $(EXTRA) -c -o $@ $<
 
 $(O)/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+	@echo "  AS $<"; $(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 clean:
 	rm -rf $(B)/release $(B)/debug $(B)/asan $(B)/ubsan $(B)/tsan $(B)/diptych

@@ -1,6 +1,23 @@
 # Heavy files in light folders: they use libc and vector registers, and are entered through
 # engine_heavy_call() or before a guest runs.
 HEAVY_SRCS := \
-	hypervisor/pv/time_init.c \
+	hypervisor/cpu/cpu_policy.c \
+	hypervisor/engine/decode.c \
+	hypervisor/engine/emulate_decode.c \
+	hypervisor/engine/engine_init.c \
+	hypervisor/engine/signal.c \
+	hypervisor/engine/trans_branch.c \
+	hypervisor/engine/trans_generic.c \
+	hypervisor/engine/trans_mem.c \
+	hypervisor/engine/trans_special.c \
+	hypervisor/engine/trans_stack.c \
+	hypervisor/engine/translate.c \
 	hypervisor/mem/machine.c \
-	hypervisor/pv/dump.c
+	hypervisor/pv/console_ring.c \
+	hypervisor/pv/backends.c \
+	hypervisor/pv/dump.c \
+	hypervisor/pv/pv_init.c \
+	hypervisor/pv/time_init.c \
+	hypervisor/pv/trace_filter.c \
+	hypervisor/pv/trace_format.c \
+	hypervisor/pv/trace_writer.c

@@ -38,6 +38,7 @@ typedef struct {
 
 #define MFN_INVALID MFN(~0UL)
 
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

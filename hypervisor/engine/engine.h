@@ -27,6 +27,14 @@ void engine_thread_stop(struct vcpu *v);
 /* Runs guest code from v->rip until something needs attention; fills in v->exit. Returns exit.reason. */
 enum exit_reason engine_run(struct vcpu *v);
 
+/* Does what other vCPUs have asked this one's engine to do (flushes, dead translations); clears those request bits. For a vCPU
+ * that waits. Own thread, light. */
+void engine_serve_requests(struct vcpu *v);
+
+/* Gives the vCPU the x87 and SSE state of a 512-byte FXSAVE image; the rest is initial. Before its next engine_run(). Own
+ * thread, light. */
+void engine_fpu_set(struct vcpu *v, const void *fxsave);
+
 /* ---- TLB, own vCPU ---- */
 void engine_flush_all(struct vcpu *v);         /* both views */
 void engine_flush_user(struct vcpu *v);        /* user-half addresses in both views: address-space switch */

@@ -188,7 +188,7 @@ helper_leave:
         jmp     leave_to_c
 
 /*
- * The careful form of a memory access: rcx = address, r14d = size | write << 8.  C returns a host address
+ * The careful form of a memory access: rcx = address, r14d = size | write << 16.  C returns a host address
  * (0: leave).  Back in translated code: rcx = host address, r14 = 0.
  */
         .globl  stub_careful

@@ -12,6 +12,7 @@
 
 #include "base/lock.h"
 #include "cpu/domain.h"
+#include "cpu/guest_access.h"
 #include "cpu/guest_ops.h"
 #include "engine/engine.h"
 #include "engine/offsets.h"
@@ -164,22 +165,33 @@ struct code_cache {
 
 #define CAREFUL_MAX 4
 
+#define CAREFUL_BYTES 128 /* FNSAVE's 108 is the largest */
+
+/* An access of the running careful instruction that was given a copy instead of guest memory. */
 struct careful_access {
     uint64_t ea;
     unsigned size;
     bool write;
-    bool bounced;
-    uint8_t data[64];
+    uint8_t *copy; /* in area, at the address's own offset from a 64-byte boundary */
+    uint8_t old[CAREFUL_BYTES];
+    uint8_t area[CAREFUL_BYTES + 64] __attribute__((aligned(64)));
 };
 
 struct careful {
     bool active;
-    bool locked;     /* the domain-wide lock for split and trapped accesses is held */
     unsigned n;
     struct careful_access acc[CAREFUL_MAX];
     uint64_t gpr[16]; /* state before the instruction */
+    uint64_t rflags;
     uint16_t flags;
     uint64_t rip;
+};
+
+/* Why a helper left translated code. */
+enum helper_leave {
+    HELPER_FAULT,   /* helper_exit says */
+    HELPER_CAREFUL, /* the instruction needs its careful form */
+    HELPER_AGAIN,   /* run the instruction again (string instruction with a request pending) */
 };
 
 #define CODE_QUEUE 64
@@ -214,7 +226,9 @@ struct engine_vcpu {
     struct code_cache cache;
     struct careful careful;
     struct vcpu_exit helper_exit; /* filled in by a helper that leaves */
-    bool helper_retry;            /* leave without an exit: run the instruction again, carefully */
+    enum helper_leave helper_leave;
+    bool helper_in_tail;          /* helper_ra lies in a slow path, not behind the instruction's code */
+    bool fpu_loaded;              /* the guest's x87/SSE/AVX state is in the host CPU */
     unsigned slot;                /* bit in frame.code_vcpus / wtlb_vcpus */
     uint32_t flush_seq;           /* any thread: TLB flushes asked for */
     uint32_t flush_done;          /* any thread: TLB flushes done */
@@ -222,6 +236,7 @@ struct engine_vcpu {
     unsigned queue_n; /* > CODE_QUEUE: lost count */
     struct code_range queue[CODE_QUEUE];
     uint8_t *xsave_area;
+    uint32_t mxcsr_mask;
     uint8_t *alt_stack;
     struct engine_stats stats;
 };
@@ -304,17 +319,27 @@ bool store_commit(struct engine_vcpu *e, uint64_t va, const void *data, unsigned
 
 /* ---- careful.c ---- */
 void careful_begin(struct engine_vcpu *e);
-/* Writes back what the instruction stored. True: done; false: state rolled back, exit filled in. */
-bool careful_commit(struct engine_vcpu *e);
-void careful_abandon(struct engine_vcpu *e);
+/* Writes back what the instruction stored. FAULT: state rolled back, v.exit filled in; RETRY: rolled back, memory has
+ * changed under a read-modify-write. */
+enum careful_result { CAREFUL_DONE, CAREFUL_FAULT, CAREFUL_RETRY };
+enum careful_result careful_commit(struct engine_vcpu *e);
+/* Back to the state before the instruction. */
+void careful_rollback(struct engine_vcpu *e);
 
 /* ---- signal.c ---- */
 int signals_init(void);
 void interrupt_block(struct engine_vcpu *e, uint64_t host_pc, uint64_t *shadow_top);
 
+/* ---- emulate.c: rare unprivileged instructions, in C ---- */
+enum emulate_result { EMULATE_DONE, EMULATE_FAULT, EMULATE_NOT_OURS };
+enum emulate_result engine_emulate(struct engine_vcpu *e);
+
 /* ---- engine.c ---- */
 uint32_t engine_mode(const struct vcpu *v);
-void engine_state_at(struct engine_vcpu *e, uint64_t host_pc);
+extern struct engine_vcpu *engine_slots[32];
 void engine_process_queue(struct engine_vcpu *e);
+/* Does the TLB flushes that other vCPUs have asked for. */
+void engine_serve_flush(struct engine_vcpu *e);
+extern __thread struct vcpu *vcpu_current; /* the vCPU that this host thread runs, or NULL */
 
 #endif

@@ -47,9 +47,6 @@ static void queue_post(struct engine_vcpu *e, uint64_t mfn, unsigned off, unsign
     vcpu_request(&e->v, VCPU_REQ_CODE);
 }
 
-/* Which engine has the slot: machine-wide, set at creation. */
-struct engine_vcpu *engine_slots[32];
-
 void engine_frame_changed(struct vcpu *self, mfn_t m, unsigned off, unsigned len)
 {
     uint32_t who = __atomic_load_n(&machine_frame(m)->code_vcpus, __ATOMIC_SEQ_CST);

@@ -184,7 +184,7 @@ enum tlb_result tlb_fill(struct engine_vcpu *e, unsigned view, uint64_t va, bool
 
 /*
  * From enter.S: an inline probe failed.  0: the entry is there now, probe again.  Otherwise the
- * instruction leaves: with helper_exit filled in (fault), or with helper_retry set because it needs the careful form
+ * instruction leaves: with helper_exit filled in (fault), or because it needs the careful form
  * (page-crossing access, store to code or to a page table).
  */
 int engine_tlb_miss(uint64_t ea, int write)
@@ -196,6 +196,7 @@ int engine_tlb_miss(uint64_t ea, int write)
     uint32_t pfec;
 
     e->stats.tlb_misses++;
+    e->helper_in_tail = true;
     if (tag != (ea & PAGE_MASK) && gva_canonical(GVA(ea))) {
         switch (tlb_fill(e, view, ea, write != 0, &pfec)) {
         case TLB_OK:
@@ -203,13 +204,13 @@ int engine_tlb_miss(uint64_t ea, int write)
         case TLB_FAULT:
             e->helper_exit = (struct vcpu_exit){
                 .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = ea};
-            e->helper_retry = false;
+            e->helper_leave = HELPER_FAULT;
             return 1;
         case TLB_CAREFUL:
             break;
         }
     }
-    e->helper_retry = true;
+    e->helper_leave = HELPER_CAREFUL;
     return 1;
 }
 
@@ -224,6 +225,8 @@ static void *access_page(struct vcpu *v, uint64_t va, bool write, struct guest_f
     uint64_t page = va & PAGE_MASK;
 
     *careful = false;
+    if (unlikely(__atomic_load_n(&e->flush_seq, __ATOMIC_SEQ_CST) != e->flush_done))
+        engine_serve_flush(e); /* somebody relies on our not using old entries, here as in translated code */
     if (unlikely((write ? w->wtag[i] : w->rtag[i]) != page)) {
         if (!gva_canonical(GVA(va))) {
             *f = (struct guest_fault){.cr2 = va, .pfec = ~0u};

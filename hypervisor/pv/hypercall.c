@@ -7,6 +7,7 @@
  * All other registers are kept.  Relies on the engine to have stopped behind the SYSCALL instruction.
  */
 #include "pv/hypercall.h"
+#include "pv/trace.h"
 
 /* A handler call, for engine_heavy_call(), whose function takes one pointer. */
 struct heavy_hypercall {
@@ -23,7 +24,7 @@ static void heavy_hypercall_run(void *p)
     h->result = h->fn(h->v, h->arg);
 }
 
-int64_t hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t arg[6])
+static int64_t hypercall_invoke(struct vcpu *v, uint64_t nr, const uint64_t arg[6])
 {
     const struct hypercall *hc;
 
@@ -37,6 +38,17 @@ int64_t hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t arg[6])
         return h.result;
     }
     return hc->fn(v, arg);
+}
+
+int64_t hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t arg[6])
+{
+    int64_t result;
+
+    if (likely(!v->domain->trace) || !trace_enter(v, nr, arg))
+        return hypercall_invoke(v, nr, arg);
+    result = hypercall_invoke(v, nr, arg);
+    trace_exit(v, nr, arg, result);
+    return result;
 }
 
 void hypercall_dispatch(struct vcpu *v)

@@ -5,7 +5,10 @@
 #ifndef DIPTYCH_PV_PANEL_H
 #define DIPTYCH_PV_PANEL_H
 
+#include "cpu/cpu_policy.h"
 #include "pv/pv.h"
+
+struct store;
 
 /* ---- run.c: the run loop of a PV vCPU's thread; returns when the domain ended or VCPU_REQ_STOP ---- */
 void pv_vcpu_run(struct vcpu *v);
@@ -14,6 +17,20 @@ extern const struct guest_ops pv_guest_ops;
 /* Allocates pv state of a domain (shared_info frame, tables) and of each vCPU. 0 or -errno. Heavy. */
 int pv_domain_init(struct domain *d);
 int pv_vcpu_init(struct vcpu *v);
+/* Gives back what those took; no thread of the domain runs any more, and pv may be half made. vCPUs first. Heavy. */
+void pv_domain_destroy(struct domain *d);
+void pv_vcpu_destroy(struct vcpu *v);
+
+/* ---- backends.c: the console and the store, which this process provides ---- */
+/* Allocates their event channels, before pv_build(). 0 or -errno. Heavy. */
+int pv_backends_init(struct domain *d);
+/* Starts their threads, after pv_build() and before vCPUs run. 0, or -errno with nothing left running. Heavy. */
+int pv_backends_start(struct domain *d);
+/* Writes out what is left in the console's ring, ends the threads, frees. No vCPU of the domain runs any more. Harmless if
+ * they were never initialized or are stopped already. Heavy. */
+void pv_backends_stop(struct domain *d);
+/* The process's store (store/store.h), for the toolstack: control/shutdown and the like. NULL: no domain has backends. */
+struct store *pv_backends_store(void);
 
 /* ---- traps.c: exceptions and callbacks go to the guest kernel ---- */
 /* Delivers an exception: switches to the kernel stack if need be, pushes the ABI's frame. Crashes the domain when the
@@ -38,6 +55,10 @@ bool mm_trapped_write(struct vcpu *v, mfn_t m, unsigned off, const void *data, u
 /* Makes cr3_kernel (level-4 frame built by the domain builder) a validated, pinned page table. 0 or -errno. */
 int mm_adopt_initial_tables(struct domain *d, mfn_t l4);
 
+/* ---- mmuext.c ---- */
+/* MMUEXT_NEW_BASEPTR, and MOV to CR3: makes l4 the kernel's page-table base, validating it first if need be.
+ * Takes mm_lock. 0 or -XEN_E*. Light. */
+int mm_new_baseptr(struct vcpu *v, mfn_t l4);
 /* ---- evtchn.c ---- */
 /* Allocates an unbound or internal channel for a backend inside this process (console, store): handler(arg) runs on
  * the notifying vCPU's thread, light, when the guest notifies it. Port number, or -errno. */
@@ -65,13 +86,28 @@ void time_runstate_set(struct vcpu *v, int state);
 /* Rewrites the vCPU's vcpu_time_info (after registration or TSC change). Light. */
 void time_update_info(struct vcpu *v);
 
+/* ---- sched_op.c ---- */
+/* For the run loop of a vCPU whose blocked or polling flag is set, before each vcpu_wait(): whether the wait is over;
+ * then both flags are clear. Raises expired timers. Light. */
+bool sched_wait_over(struct vcpu *v);
+
+/* ---- vcpu_context.c ---- */
+/* Gives a vCPU that has never run the state of VCPUOP_initialise, checked as Xen does; takes its references on page
+ * tables and GDT frames. self: calling vCPU. pv_domain.vcpu_lock held. 0 or -XEN_E*, with no references taken. Light. */
+int vcpu_set_context(struct vcpu *self, struct vcpu *v, const struct vcpu_guest_context *c);
+
+/* Whether addresses a .. a+n-1 can be the guest's: neither in Xen's part of the address space nor non-canonical. */
+static inline bool guest_range_ok(gva_t a, uint64_t n)
+{
+    uint64_t last = a.va + n - 1;
+
+    return last >= a.va && (last < 1UL << 47 || a.va >= HYPERVISOR_VIRT_END);
+}
+
 /* ---- emulate.c: instructions that Xen emulates for PV kernels; #GP/#UD to the guest otherwise ---- */
 void pv_emulate(struct vcpu *v);
 
 /* ---- cpuid.c ---- */
-struct cpuid_regs {
-    uint32_t eax, ebx, ecx, edx;
-};
 void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r);
 
 /* ---- dump.c ---- */

@@ -18,6 +18,8 @@
 
 /* Flat 64-bit ring-3 selectors that Xen gives PV guests (xen/arch-x86/xen-x86_64.h). */
 
+struct console_ring;
+
 struct pv_trap {
     uint64_t address;
     uint16_t cs;
@@ -43,8 +45,15 @@ struct pv_vcpu {
     uint64_t ldt_base;  /* guest-virtual */
     unsigned ldt_entries;
     uint64_t iopl;      /* PHYSDEVOP_set_iopl: 0..3 */
+    gva_t io_bitmap;    /* PHYSDEVOP_set_iobitmap: a clear bit lets user code use the port */
+    uint32_t io_bitmap_ports; /* ports that the bitmap speaks of; 0: none */
     uint64_t vm_assist;
     struct vcpu_info *info;     /* in shared_info, or where VCPUOP_register_vcpu_info says */
+    struct vcpu_info *own_info; /* heap: stands in for info until the guest registers one; NULL: not needed */
+    mfn_t info_mfn;             /* frame that VCPUOP_register_vcpu_info named; MFN(0): none */
+    bool initialised;           /* by the domain builder or VCPUOP_initialise; pv_domain.vcpu_lock */
+    bool load_fpu;              /* fpu_image is to be loaded before the vCPU first runs (run.c), then cleared */
+    uint8_t fpu_image[512] __attribute__((aligned(16))); /* FXSAVE layout, reserved MXCSR bits cleared */
     struct vcpu_runstate_info runstate;
     gva_t runstate_area;        /* 0: none */
     bool blocked;
@@ -58,13 +67,18 @@ struct pv_vcpu {
 struct pv_domain {
     struct shared_info *shared_info;
     mfn_t shared_info_mfn;
-    uint64_t vm_assist;
+    uint64_t vm_assist;         /* any thread: VMASST_TYPE_* bits */
+    lock_t vcpu_lock;           /* vCPUs' initialised; bringing up and down */
+    mfn_t pirq_eoi_mfn;         /* PHYSDEVOP_pirq_eoi_gmfn; MFN(0): none */
+    int shutdown_code;          /* SCHEDOP_shutdown_code: the reason + 1; 0: none */
     struct mm_domain mm;
     struct evtchn_domain evtchn;
     struct grant_domain grant;
     struct time_domain time;
     mfn_t console_mfn, store_mfn;
     unsigned console_port, store_port;
+    struct console_ring *console; /* backends.c */
+    struct store_ring *store;     /* backends.c */
 };
 
 static inline struct pv_vcpu *pv_vcpu(struct vcpu *v)

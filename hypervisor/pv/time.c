@@ -34,8 +34,11 @@ uint64_t time_system_ns(const struct domain *d)
     do {
         while ((seq = __atomic_load_n(&t->seq, __ATOMIC_ACQUIRE)) & 1)
             __builtin_ia32_pause();
-        line = t->line;
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        /* x86 keeps the order of these loads. */
+        line.base_tsc = __atomic_load_n(&t->line.base_tsc, __ATOMIC_ACQUIRE);
+        line.base_ns = __atomic_load_n(&t->line.base_ns, __ATOMIC_ACQUIRE);
+        line.mul = __atomic_load_n(&t->line.mul, __ATOMIC_ACQUIRE);
+        line.shift = __atomic_load_n(&t->line.shift, __ATOMIC_ACQUIRE);
     } while (__atomic_load_n(&t->seq, __ATOMIC_RELAXED) != seq);
     return time_line_ns(&line, __rdtsc());
 }
@@ -79,19 +82,25 @@ static bool write_as_kernel(struct vcpu *v, gva_t to, const void *from, size_t n
     return ok;
 }
 
-/* Own thread; time_domain.lock held. */
+/* Brings the copy that user space reads up to date. Own thread; no lock held: guest_write() may take others. */
 static bool area_write(struct vcpu *v)
 {
+    struct time_domain *td = &v->domain->pv->time;
     struct time_vcpu *t = &pv_vcpu(v)->time;
-    struct vcpu_time_info info = {.version = t->info_version | 1};
+    gva_t area = GVA(__atomic_load_n(&t->time_area.va, __ATOMIC_ACQUIRE));
+    struct vcpu_time_info info = {0};
+    uint32_t version;
 
-    if (t->time_area.va == 0)
+    if (!area.va)
         return true;
-    info_fill(&v->domain->pv->time, &info);
-    if (!write_as_kernel(v, t->time_area, &info, sizeof(info)))
-        return false;
-    info.version = (t->info_version | 1) + 1;
-    return write_as_kernel(v, t->time_area, &info.version, sizeof(info.version));
+    lock_acquire(&td->lock);
+    version = t->info_version; /* even */
+    info_fill(td, &info);
+    lock_release(&td->lock);
+
+    info.version = version | 1;
+    return write_as_kernel(v, area, &info, sizeof(info)) &&
+           write_as_kernel(v, gva_add(area, offsetof(struct vcpu_time_info, version)), &version, sizeof(version));
 }
 
 void time_update_info(struct vcpu *v)
@@ -107,17 +116,14 @@ void time_update_info(struct vcpu *v)
 
 bool time_set_area(struct vcpu *self, struct vcpu *v, gva_t area)
 {
-    struct time_domain *t = &v->domain->pv->time;
-    bool ok = true;
+    struct time_vcpu *t = &pv_vcpu(v)->time;
 
-    lock_acquire(&t->lock);
-    pv_vcpu(v)->time.time_area = area;
+    __atomic_store_n(&t->time_area.va, area.va, __ATOMIC_RELEASE);
     if (v == self)
-        ok = area_write(v);
-    lock_release(&t->lock);
-    if (v != self)
-        __atomic_store_n(&pv_vcpu(v)->time.changed, true, __ATOMIC_RELEASE);
-    return ok;
+        return area_write(v);
+    __atomic_store_n(&t->area_stale, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->changed, true, __ATOMIC_RELEASE);
+    return true;
 }
 
 void time_set_wall(struct domain *d, uint64_t wall_ns)
@@ -148,7 +154,10 @@ static void line_change(struct domain *d, const struct time_line *slope, uint64_
     __atomic_store_n(&t->seq, t->seq + 1, __ATOMIC_SEQ_CST);
     line.base_tsc = __rdtsc();
     line.base_ns = time_line_ns(&t->line, line.base_tsc) + step_ns;
-    t->line = line;
+    __atomic_store_n(&t->line.base_tsc, line.base_tsc, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->line.base_ns, line.base_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->line.mul, line.mul, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->line.shift, line.shift, __ATOMIC_RELEASE);
     __atomic_store_n(&t->seq, t->seq + 1, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < d->nr_vcpus; i++) {
         info_fill(t, &pv_vcpu(d->vcpu[i])->info->time);
@@ -198,6 +207,7 @@ static void line_refine(struct domain *d)
     for (unsigned i = 0; i < d->nr_vcpus; i++) {
         struct time_vcpu *tv = &pv_vcpu(d->vcpu[i])->time;
 
+        __atomic_store_n(&tv->area_stale, true, __ATOMIC_RELEASE);
         __atomic_store_n(&tv->changed, true, __ATOMIC_RELEASE);
         if (__atomic_load_n(&tv->time_area.va, __ATOMIC_RELAXED))
             vcpu_request(d->vcpu[i], VCPU_REQ_TIMER);
@@ -216,9 +226,6 @@ void time_keep_line(struct vcpu *v)
         line_refine(v->domain);
         __atomic_store_n(&t->next_refine_tsc, __rdtsc() + time_ns_to_tsc(t, t->refine_ns), __ATOMIC_RELEASE);
     }
-    if (pv_vcpu(v)->time.time_area.va) {
-        lock_acquire(&t->lock);
+    if (__atomic_exchange_n(&pv_vcpu(v)->time.area_stale, false, __ATOMIC_ACQ_REL))
         area_write(v); /* a guest that unmapped it has no use for it */
-        lock_release(&t->lock);
-    }
 }

@@ -52,7 +52,8 @@ struct time_vcpu {
     uint64_t armed_ns;        /* host timer's expiry */
     uint32_t runstate_seq;    /* odd while pv_vcpu.runstate changes; any thread */
     uint32_t info_version;    /* of our copy of vcpu_time_info; time_domain.lock held */
-    gva_t time_area;          /* VCPUOP_register_vcpu_time_memory_area; 0: none */
+    gva_t time_area;          /* any thread: VCPUOP_register_vcpu_time_memory_area; 0: none */
+    bool area_stale;          /* any thread: time_area has to be written */
 };
 
 /* Raises what has expired by now, without arming anything: for a vCPU that waits. Own thread, light. */

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The careful form of an instruction: a block of one instruction whose every memory access asks here first.
+ *
+ * Used for what the inline probe can't do: accesses that cross a page, stores to frames with translated
+ * code, stores to page tables, addresses that are not canonical.  An access to plain memory within a page gets its
+ * host address; any other gets a copy, and what was stored into the copy is written back when the
+ * instruction has finished.  If that fails, the instruction has not happened: registers and
+ * flags are put back and the guest sees the fault.
+ */
+#include "engine/internal.h"
+
+static lock_t careful_lock;
+
+static void refuse(struct engine_vcpu *e, uint64_t ea, uint32_t pfec)
+{
+    e->helper_leave = HELPER_FAULT;
+    e->helper_exit = (struct vcpu_exit){
+        .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = ea};
+}
+
+void *engine_careful_access(uint64_t ea, uint32_t desc)
+{
+    struct engine_vcpu *e = engine_self();
+    struct careful *c = &e->careful;
+    unsigned size = desc & 0xffff;
+    bool write = desc >> 16 & 1, ss = desc >> 17 & 1;
+    uint64_t last = ea + size - 1;
+    struct careful_access *a;
+    struct translation t;
+    struct guest_fault f;
+    uint32_t pfec;
+
+    e->helper_in_tail = false;
+    if (!gva_canonical(GVA(ea)) || !gva_canonical(GVA(last))) {
+        e->helper_leave = HELPER_FAULT;
+        e->helper_exit =
+            (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = ss ? VEC_SS : VEC_GP, .has_error = true};
+        return NULL;
+    }
+    if (!e->v.ops->walk(&e->v, GVA(ea), write ? ACCESS_WRITE : ACCESS_READ, &t, &pfec)) {
+        refuse(e, ea, pfec);
+        return NULL;
+    }
+    if (((ea ^ last) & PAGE_MASK) == 0 &&
+        (!write || (!t.trapped && __atomic_load_n(&machine_frame(t.mfn)->code_vcpus, __ATOMIC_SEQ_CST) == 0)))
+        return (uint8_t *)machine_hva(t.mfn) + (ea & ~PAGE_MASK);
+    if (((ea ^ last) & PAGE_MASK) &&
+        !e->v.ops->walk(&e->v, GVA(last & PAGE_MASK), write ? ACCESS_WRITE : ACCESS_READ, &t, &pfec)) {
+        refuse(e, last & PAGE_MASK, pfec);
+        return NULL;
+    }
+    a = &c->acc[c->n++];
+    a->ea = ea;
+    a->size = size;
+    a->write = write;
+    a->copy = a->area + (ea & 63);
+    if (!guest_read_fault(&e->v, GVA(ea), a->copy, size, &f)) {
+        refuse(e, f.cr2, f.pfec);
+        return NULL;
+    }
+    for (unsigned i = 0; i < size; i++)
+        a->old[i] = a->copy[i];
+    return a->copy;
+}
+
+void careful_begin(struct engine_vcpu *e)
+{
+    struct careful *c = &e->careful;
+
+    e->stats.careful++;
+    c->active = true;
+    c->n = 0;
+    for (unsigned i = 0; i < 16; i++)
+        c->gpr[i] = e->v.gpr[i];
+    c->flags = e->hot.flags;
+    c->rflags = e->v.rflags;
+    c->rip = e->v.rip;
+}
+
+void careful_rollback(struct engine_vcpu *e)
+{
+    struct careful *c = &e->careful;
+
+    for (unsigned i = 0; i < 16; i++)
+        e->v.gpr[i] = c->gpr[i];
+    e->hot.flags = c->flags;
+    e->v.rflags = c->rflags;
+    e->v.rip = c->rip;
+    c->active = false;
+}
+
+/* True if memory still holds what the instruction read: another vCPU may have been there meanwhile. */
+static bool unchanged(struct engine_vcpu *e, const struct careful_access *a)
+{
+    uint8_t now[CAREFUL_BYTES];
+    struct guest_fault f;
+
+    if (!guest_read_fault(&e->v, GVA(a->ea), now, a->size, &f))
+        return true; /* the store will say */
+    for (unsigned i = 0; i < a->size; i++)
+        if (now[i] != a->old[i])
+            return false;
+    return true;
+}
+
+enum careful_result careful_commit(struct engine_vcpu *e)
+{
+    struct careful *c = &e->careful;
+    enum careful_result result = CAREFUL_DONE;
+
+    c->active = false;
+    for (unsigned i = 0; i < c->n; i++) {
+        struct careful_access *a = &c->acc[i];
+        unsigned done = 0;
+
+        if (!a->write)
+            continue;
+        lock_acquire(&careful_lock);
+        if (!unchanged(e, a)) {
+            result = CAREFUL_RETRY;
+        } else {
+            while (done < a->size && result == CAREFUL_DONE) {
+                uint64_t va = a->ea + done;
+                unsigned part = (unsigned)(PAGE_SIZE - (va & ~PAGE_MASK));
+                struct guest_fault f;
+
+                if (part > a->size - done)
+                    part = a->size - done;
+                if (!store_commit(e, va, a->copy + done, part, &f)) {
+                    refuse(e, f.cr2, f.pfec);
+                    result = CAREFUL_FAULT;
+                }
+                done += part;
+            }
+        }
+        lock_release(&careful_lock);
+        if (result != CAREFUL_DONE) {
+            careful_rollback(e);
+            e->v.exit = e->helper_exit;
+            return result;
+        }
+    }
+    return CAREFUL_DONE;
+}

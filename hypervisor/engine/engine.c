@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The translator's run loop: find or make the block at rip, enter it, and see why it came back.
+ */
+#include "engine/internal.h"
+
+_Static_assert(sizeof(struct vcpu) <= OFF_HOT, "struct vcpu outgrew its place");
+_Static_assert(offsetof(struct vcpu, gpr) == OFF_RAX, "enter.S");
+_Static_assert(offsetof(struct engine_vcpu, hot) == OFF_HOT, "enter.S");
+_Static_assert(offsetof(struct engine_vcpu, view) == OFF_VIEWS, "enter.S");
+_Static_assert(sizeof(struct view) == VIEW_SIZE, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, c_rsp) == OFF_C_RSP, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, shadow_rsp) == OFF_SHADOW_RSP, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, flags) == OFF_FLAGS, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, kick) == OFF_KICK, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, exit_id) == OFF_EXIT_ID, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, helper_ra) == OFF_HELPER_RA, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, helper_ea) == OFF_HELPER_EA, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, tmp) == OFF_TMP0, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, shadow_base) == OFF_SHADOW_BASE, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, tmp2) == OFF_TMP2, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, stubs) == OFF_STUBS, "enter.S");
+
+struct engine_vcpu *engine_slots[32];
+
+uint32_t engine_mode(const struct vcpu *v)
+{
+    uint32_t mode = v->user_mode ? MODE_USER : 0;
+    uint16_t cs = v->seg[SEG_CS].attr;
+
+    if (cs & SEG_ATTR_L)
+        mode |= MODE_64;
+    else {
+        if (cs & SEG_ATTR_D)
+            mode |= MODE_32;
+        if (v->seg[SEG_DS].base | v->seg[SEG_ES].base | v->seg[SEG_SS].base | v->seg[SEG_CS].base)
+            mode |= MODE_SEGS;
+    }
+    if (v->task_switched)
+        mode |= MODE_TS;
+    if (v->rflags & FLAG_TF)
+        mode |= MODE_STEP;
+    return mode;
+}
+
+struct translate_job {
+    struct engine_vcpu *e;
+    uint64_t va, mfn;
+    uint32_t mode;
+    struct block *result;
+};
+
+static void translate_job(void *arg)
+{
+    struct translate_job *j = arg;
+
+    j->result = translate_block(j->e, j->va, j->mfn, j->mode);
+}
+
+static bool cache_nearly_full(const struct code_cache *c)
+{
+    return c->size - c->used < 65536 || c->max_blocks - c->nr_blocks < 16 || c->max_exits - c->nr_exits < 256 ||
+           c->max_infos - c->nr_infos < 256 || c->max_pages - c->nr_pages < 16;
+}
+
+/* The frame that holds the code at va in this view. */
+static bool code_frame(struct engine_vcpu *e, uint64_t va, uint64_t *mfn)
+{
+    struct vcpu *v = &e->v;
+    uint32_t *id = &e->view[e->cur_view].itlb[(va >> PAGE_SHIFT) & (ITLB_ENTRIES - 1)];
+    struct translation t;
+    uint32_t pfec;
+
+    if (*id && e->cache.pages[*id - 1].va == (va & PAGE_MASK)) {
+        *mfn = e->cache.pages[*id - 1].mfn;
+        return true;
+    }
+    if (!gva_canonical(GVA(va))) {
+        v->exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
+        return false;
+    }
+    if (!v->ops->walk(v, GVA(va), ACCESS_FETCH, &t, &pfec)) {
+        v->exit = (struct vcpu_exit){
+            .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = va};
+        return false;
+    }
+    *mfn = t.mfn.n;
+    *id = cache_page_id(e, va, t.mfn.n, e->cur_view);
+    return true;
+}
+
+/* The block for the code at va, translated now if need be; NULL with v.exit filled in on a fetch fault. */
+static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mode)
+{
+    struct translate_job job = {.e = e, .va = va, .mode = mode};
+    struct block *b;
+    uint64_t mfn;
+
+    if (cache_nearly_full(&e->cache))
+        cache_flush(e);
+    if (!code_frame(e, va, &mfn))
+        return NULL;
+    b = cache_find(e, va, mfn, mode);
+    if (b && b->mfn2) {
+        /* straddles: the second page may be another one by now */
+        struct translation t;
+        uint32_t pfec;
+        uint64_t va2 = (va & PAGE_MASK) + PAGE_SIZE;
+
+        if (!e->v.ops->walk(&e->v, GVA(va2), ACCESS_FETCH, &t, &pfec)) {
+            e->v.exit = (struct vcpu_exit){
+                .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = va2};
+            return NULL;
+        }
+        if (t.mfn.n != b->mfn2) {
+            cache_invalidate(e, b->mfn2, 0, PAGE_SIZE);
+            b = NULL;
+        }
+    }
+    if (b)
+        return b;
+    job.mfn = mfn;
+    engine_xcall(translate_job, &job, e->xsave_area);
+    return job.result;
+}
+
+/* Puts rip and flags in v at the instruction whose helper call has just left. */
+static void state_at_helper(struct engine_vcpu *e)
+{
+    uint64_t pc = e->hot.helper_ra - 1;
+    const struct block *b;
+
+    if (e->helper_in_tail) {
+        int32_t rel;
+
+        /* behind the call stands: jmp retry */
+        __builtin_memcpy(&rel, (void *)(e->hot.helper_ra + 1), 4);
+        pc = e->hot.helper_ra + 5 + (uint64_t)(int64_t)rel;
+    }
+    b = cache_block_at(e, pc);
+    e->v.rip = b->va + cache_insn_at(e, b, pc)->guest_off;
+}
+
+void engine_serve_flush(struct engine_vcpu *e)
+{
+    uint32_t seq = __atomic_load_n(&e->flush_seq, __ATOMIC_SEQ_CST);
+
+    if (seq != e->flush_done) {
+        engine_flush_all(&e->v);
+        __atomic_store_n(&e->flush_done, seq, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* Work that others have asked for and that needs no help from the panel. */
+static void serve_requests(struct engine_vcpu *e)
+{
+    engine_serve_flush(e);
+    if (__atomic_load_n(&e->v.requests, __ATOMIC_RELAXED) & (VCPU_REQ_CODE | VCPU_REQ_FLUSH)) {
+        uint32_t old = __atomic_fetch_and(&e->v.requests, ~(VCPU_REQ_CODE | VCPU_REQ_FLUSH), __ATOMIC_SEQ_CST);
+
+        if (old & VCPU_REQ_CODE)
+            engine_process_queue(e);
+    }
+}
+
+void engine_serve_requests(struct vcpu *v)
+{
+    serve_requests(engine_of(v));
+}
+
+void engine_fpu_set(struct vcpu *v, const void *fxsave)
+{
+    struct engine_vcpu *e = engine_of(v);
+    uint64_t *area = (uint64_t *)e->xsave_area;
+    const uint64_t *image = fxsave;
+
+    for (unsigned i = 0; i < 64; i++)
+        area[i] = image[i];
+    for (unsigned i = 64; i < 72; i++)
+        area[i] = 0;
+    area[64] = 3; /* XSTATE_BV: x87 and SSE; the rest is initial */
+    e->fpu_loaded = false;
+}
+
+static void select_view(struct engine_vcpu *e, uint32_t mode)
+{
+    unsigned view = mode & MODE_USER ? VIEW_USER : VIEW_KERNEL;
+    uint32_t key = mode & ~(MODE_CAREFUL | MODE_STEP);
+
+    e->cur_view = view;
+    e->hot.shadow_base = e->shadow_base[view];
+    if (mode & MODE_STEP)
+        return;
+    if (e->view_mode[view] != key) {
+        view_forget_code(e, view);
+        e->view_mode[view] = key;
+    }
+}
+
+/* What a block's exit asks for, once the instruction behind it is complete. */
+enum next { NEXT_LOOP, NEXT_LEAVE };
+
+static enum next step_done(struct engine_vcpu *e, uint32_t mode)
+{
+    if (!(mode & MODE_STEP))
+        return NEXT_LOOP;
+    e->v.dr[6] |= 0x4000; /* BS */
+    e->v.exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_DB};
+    return NEXT_LEAVE;
+}
+
+static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
+{
+    struct vcpu *v = &e->v;
+    uint32_t id = e->hot.exit_id;
+    struct exit_rec x = e->cache.exits[id];
+    bool was_careful = e->careful.active;
+
+    e->stats.link_exits++;
+    if (x.kind <= LINK_RETURN) {
+        uint64_t flushes = e->stats.cache_flushes;
+        struct block *b;
+
+        if (was_careful) {
+            enum careful_result r = careful_commit(e);
+
+            if (r != CAREFUL_DONE)
+                return r == CAREFUL_FAULT ? NEXT_LEAVE : NEXT_LOOP;
+        }
+        v->rip = x.target;
+        if (step_done(e, mode) == NEXT_LEAVE)
+            return NEXT_LEAVE;
+        if (!x.patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
+            return NEXT_LOOP;
+        b = find_block(e, x.target, mode);
+        if (!b)
+            return NEXT_LEAVE;
+        if (flushes == e->stats.cache_flushes && !b->mfn2 && !e->cache.blocks[x.block].dead)
+            cache_link(e, id, (uint32_t)(b - e->cache.blocks));
+        return NEXT_LOOP;
+    }
+    e->careful.active = false;
+    v->rip = x.target;
+    v->exit = (struct vcpu_exit){.vector = x.vector, .next_rip = x.target};
+    switch (x.kind) {
+    case EXIT_KIND_EXCEPTION:
+        v->exit.reason = EXIT_EXCEPTION;
+        break;
+    case EXIT_KIND_SYSCALL:
+        v->exit.reason = EXIT_SYSCALL;
+        break;
+    case EXIT_KIND_SYSENTER:
+        v->exit.reason = EXIT_SYSENTER;
+        break;
+    case EXIT_KIND_SOFTINT:
+        v->exit.reason = EXIT_SOFTINT;
+        v->exit.next_rip = x.target + x.len;
+        break;
+    default:
+        switch (engine_emulate(e)) {
+        case EMULATE_DONE:
+            return step_done(e, mode);
+        case EMULATE_FAULT:
+            return NEXT_LEAVE;
+        case EMULATE_NOT_OURS:
+            v->exit = (struct vcpu_exit){.reason = EXIT_EMULATE};
+            break;
+        }
+        break;
+    }
+    return NEXT_LEAVE;
+}
+
+static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
+{
+    struct vcpu *v = &e->v;
+    uint64_t target = e->hot.helper_ea;
+    bool was_careful = e->careful.active;
+    struct block *b;
+
+    e->stats.ind_misses++;
+    if (was_careful) {
+        enum careful_result r = careful_commit(e);
+
+        if (r != CAREFUL_DONE)
+            return r == CAREFUL_FAULT ? NEXT_LEAVE : NEXT_LOOP;
+    }
+    v->rip = target;
+    if (step_done(e, mode) == NEXT_LEAVE)
+        return NEXT_LEAVE;
+    if (was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
+        return NEXT_LOOP;
+    b = find_block(e, target, mode);
+    if (!b)
+        return NEXT_LEAVE;
+    if (!b->mfn2) {
+        unsigned slot = target & 0xffff;
+
+        e->view[e->cur_view].jc[slot] = (uint64_t)e->cache.base + b->verify;
+        if (e->jc_log_n[e->cur_view] < ARRAY_SIZE(e->jc_log[0]))
+            e->jc_log[e->cur_view][e->jc_log_n[e->cur_view]] = (uint16_t)slot;
+        if (e->jc_log_n[e->cur_view] <= ARRAY_SIZE(e->jc_log[0]))
+            e->jc_log_n[e->cur_view]++;
+    }
+    return NEXT_LOOP;
+}
+
+static enum next leave_helper(struct engine_vcpu *e, bool *careful)
+{
+    struct vcpu *v = &e->v;
+
+    if (e->careful.active && e->helper_leave != HELPER_AGAIN) {
+        careful_rollback(e);
+    } else {
+        e->careful.active = false;
+        state_at_helper(e);
+    }
+    switch (e->helper_leave) {
+    case HELPER_CAREFUL:
+        *careful = true;
+        return NEXT_LOOP;
+    case HELPER_AGAIN:
+        return NEXT_LOOP;
+    default:
+        v->exit = e->helper_exit;
+        return NEXT_LEAVE;
+    }
+}
+
+static void load_fpu(struct engine_vcpu *e)
+{
+    __asm__ volatile("xrstor64 (%0)" : : "r"(e->xsave_area), "a"(-1), "d"(-1) : "memory");
+    e->fpu_loaded = true;
+}
+
+enum exit_reason engine_run(struct vcpu *v)
+{
+    struct engine_vcpu *e = engine_of(v);
+    bool careful = false;
+    enum next next = NEXT_LOOP;
+
+    if (!e->fpu_loaded)
+        load_fpu(e);
+    e->hot.flags = flags_pack(v->rflags);
+    v->rflags &= ~(FLAGS_ARITH | FLAG_RF);
+    v->rflags |= 2;
+    __atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
+
+    while (next == NEXT_LOOP) {
+        uint32_t mode;
+        struct block *b;
+
+        __atomic_store_n(&e->hot.kick, 0, __ATOMIC_SEQ_CST);
+        serve_requests(e);
+        if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST)) {
+            v->exit = (struct vcpu_exit){.reason = EXIT_REQUEST};
+            break;
+        }
+        mode = engine_mode(v);
+        select_view(e, mode);
+        b = find_block(e, v->rip, careful ? mode | MODE_CAREFUL : mode);
+        if (!b)
+            break;
+        if (careful)
+            careful_begin(e);
+        careful = false;
+        e->hot.shadow_rsp = e->shadow[e->cur_view];
+        e->stats.enters++;
+        switch (engine_enter(e->cache.base + b->entry_saved)) {
+        case ENTER_LINK:
+            e->shadow[e->cur_view] = e->hot.shadow_rsp;
+            next = leave_direct(e, mode);
+            break;
+        case ENTER_IND:
+            e->shadow[e->cur_view] = e->hot.shadow_rsp;
+            next = leave_indirect(e, mode);
+            break;
+        case ENTER_HELPER:
+            e->shadow[e->cur_view] = e->hot.shadow_rsp;
+            next = leave_helper(e, &careful);
+            break;
+        case ENTER_FAULT:
+            e->shadow[e->cur_view] = e->hot.shadow_rsp;
+            if (e->careful.active) {
+                uint64_t rip = v->rip;
+
+                careful_rollback(e);
+                v->rip = rip;
+            }
+            v->exit = e->helper_exit;
+            next = NEXT_LEAVE;
+            break;
+        default:
+            e->careful.active = false;
+            break;
+        }
+    }
+    __atomic_store_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
+    v->rflags |= flags_expand(e->hot.flags);
+    /* Faults push RF set (SDM vol. 3, 17.3.1.1); #DB, #BP and #OF are traps here. */
+    if (v->exit.reason == EXIT_EXCEPTION && v->exit.vector != VEC_DB && v->exit.vector != VEC_BP &&
+        v->exit.vector != VEC_OF)
+        v->rflags |= FLAG_RF;
+    return v->exit.reason;
+}
+
+int engine_helper_special(uint64_t value, uint32_t desc)
+{
+    struct engine_vcpu *e = engine_self();
+    unsigned width = desc >> 8;
+    uint64_t changeable = FLAG_TF | FLAG_DF | FLAG_NT | (width > 2 ? FLAG_AC | FLAG_ID : 0);
+
+    e->helper_in_tail = false;
+    e->hot.flags = flags_pack(value);
+    e->v.rflags = (e->v.rflags & ~changeable) | (value & changeable);
+    if (e->v.rflags & FLAG_TF)
+        __atomic_store_n(&e->hot.kick, 1, __ATOMIC_RELAXED); /* the next instruction wants another kind of block */
+    return 0;
+}
+
+void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)
+{
+    struct engine_vcpu *e = engine_of(v);
+
+    if (e->fpu_loaded)
+        engine_xcall(fn, arg, e->xsave_area);
+    else
+        fn(arg);
+}
+
+void engine_mode_changed(struct vcpu *v)
+{
+    (void)v; /* engine_run() looks at the mode itself */
+}
+
+/* ---- other vCPUs ---- */
+
+static void pause_or_yield(unsigned n)
+{
+    if (n < 100)
+        __builtin_ia32_pause();
+    else
+        rawsys6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+/* Asks a vCPU to flush and waits until it has, or is not in guest code (then it will before it is). */
+static void flush_remote(struct engine_vcpu *e)
+{
+    uint32_t seq = __atomic_add_fetch(&e->flush_seq, 1, __ATOMIC_SEQ_CST);
+
+    if (!__atomic_load_n(&e->v.in_guest, __ATOMIC_SEQ_CST))
+        return;
+    vcpu_request(&e->v, VCPU_REQ_FLUSH);
+    for (unsigned n = 0; __atomic_load_n(&e->v.in_guest, __ATOMIC_SEQ_CST) &&
+                         (int32_t)(__atomic_load_n(&e->flush_done, __ATOMIC_SEQ_CST) - seq) < 0;
+         n++)
+        pause_or_yield(n);
+}
+
+/*
+ * While a vCPU waits for others it counts as outside the guest, so two that wait for each other both go on;
+ * requests are served before it enters translated code again.
+ */
+static uint32_t wait_begin(struct vcpu *self)
+{
+    return self ? __atomic_exchange_n(&self->in_guest, 0, __ATOMIC_SEQ_CST) : 0;
+}
+
+static void wait_end(struct vcpu *self, uint32_t was)
+{
+    if (self)
+        __atomic_store_n(&self->in_guest, was, __ATOMIC_SEQ_CST);
+}
+
+void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
+{
+    uint32_t was = wait_begin(self);
+
+    for (unsigned i = 0; i < d->nr_vcpus; i++) {
+        if (!(mask >> i & 1) || !d->vcpu[i])
+            continue;
+        if (d->vcpu[i] == self)
+            engine_flush_all(self);
+        else
+            flush_remote(engine_of(d->vcpu[i]));
+    }
+    wait_end(self, was);
+}
+
+void engine_frame_protect(struct vcpu *self, mfn_t m)
+{
+    struct frame *f = machine_frame(m);
+    uint32_t who = __atomic_load_n(&f->wtlb_vcpus, __ATOMIC_SEQ_CST);
+    uint32_t was;
+
+    if (!who)
+        return;
+    was = wait_begin(self);
+    while (who) {
+        unsigned slot = (unsigned)__builtin_ctz(who);
+        struct engine_vcpu *e = engine_slots[slot];
+
+        who &= who - 1;
+        if (e && self && e == engine_of(self))
+            tlb_drop_writable(e, m.n);
+        else if (e)
+            flush_remote(e);
+        __atomic_fetch_and(&f->wtlb_vcpus, ~(1u << slot), __ATOMIC_SEQ_CST);
+    }
+    wait_end(self, was);
+}

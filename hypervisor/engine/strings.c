@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * String instructions: page by page, with the host's own string instructions where both sides are plain memory.
+ *
+ * Registers are exact after every piece, so a fault or a request in the middle leaves the instruction
+ * restartable, as the manual has it (SDM vol. 2, REP).
+ */
+#include "engine/internal.h"
+#include "engine/string.h"
+
+struct string_state {
+    struct engine_vcpu *e;
+    unsigned size;
+    unsigned addr; /* width of rsi, rdi, rcx in bytes */
+    bool back;
+    uint64_t src_base, dst_base;
+};
+
+static uint64_t reg_get(const struct string_state *s, enum gpr r)
+{
+    uint64_t x = s->e->v.gpr[r];
+
+    return s->addr == 8 ? x : s->addr == 4 ? (uint32_t)x : (uint16_t)x;
+}
+
+static void reg_set(const struct string_state *s, enum gpr r, uint64_t x)
+{
+    uint64_t *p = &s->e->v.gpr[r];
+
+    *p = s->addr == 8 ? x : s->addr == 4 ? (uint32_t)x : (*p & ~0xffffUL) | (uint16_t)x;
+}
+
+static void reg_step(const struct string_state *s, enum gpr r, uint64_t n)
+{
+    uint64_t by = n * s->size;
+
+    reg_set(s, r, reg_get(s, r) + (s->back ? -by : by));
+}
+
+/* Elements from a on, in the direction of travel, that lie within a's page; 0 if the first straddles. */
+static uint64_t elements_in_page(const struct string_state *s, uint64_t a)
+{
+    uint64_t off = a & ~PAGE_MASK;
+
+    if (off + s->size > PAGE_SIZE)
+        return 0;
+    return s->back ? off / s->size + 1 : (PAGE_SIZE - off) / s->size;
+}
+
+static bool fault(struct engine_vcpu *e, const struct guest_fault *f)
+{
+    e->helper_leave = HELPER_FAULT;
+    if (f->pfec == ~0u)
+        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
+    else
+        e->helper_exit = (struct vcpu_exit){
+            .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = f->pfec, .cr2 = f->cr2};
+    return false;
+}
+
+static void host_movs(void *to, const void *from, uint64_t n, unsigned size, bool back)
+{
+    if (back)
+        __asm__ volatile("std");
+    switch (size) {
+    case 1:
+        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+        break;
+    case 2:
+        __asm__ volatile("rep movsw" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+        break;
+    case 4:
+        __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+        break;
+    default:
+        __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+        break;
+    }
+    if (back)
+        __asm__ volatile("cld");
+}
+
+static void host_stos(void *to, uint64_t value, uint64_t n, unsigned size, bool back)
+{
+    if (back)
+        __asm__ volatile("std");
+    switch (size) {
+    case 1:
+        __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+        break;
+    case 2:
+        __asm__ volatile("rep stosw" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+        break;
+    case 4:
+        __asm__ volatile("rep stosl" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+        break;
+    default:
+        __asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+        break;
+    }
+    if (back)
+        __asm__ volatile("cld");
+}
+
+static bool movs(const struct string_state *s, uint64_t max, uint64_t *done)
+{
+    struct engine_vcpu *e = s->e;
+    uint64_t src = s->src_base + reg_get(s, RSI), dst = s->dst_base + reg_get(s, RDI);
+    uint64_t n = elements_in_page(s, src), m = elements_in_page(s, dst);
+    struct guest_fault f;
+    uint64_t value;
+
+    if (m < n)
+        n = m;
+    if (max < n)
+        n = max;
+    if (n > 1) {
+        uint64_t bytes = (n - 1) * s->size;
+        void *p = guest_hva(&e->v, GVA(s->back ? src - bytes : src), n * s->size, false);
+        void *q = guest_hva(&e->v, GVA(s->back ? dst - bytes : dst), n * s->size, true);
+
+        if (p && q) {
+            host_movs((uint8_t *)q + (s->back ? bytes : 0), (uint8_t *)p + (s->back ? bytes : 0), n, s->size,
+                      s->back);
+            *done = n;
+            return true;
+        }
+    }
+    *done = 1;
+    if (!guest_read_fault(&e->v, GVA(src), &value, s->size, &f) ||
+        !guest_write_fault(&e->v, GVA(dst), &value, s->size, &f))
+        return fault(e, &f);
+    return true;
+}
+
+static bool stos(const struct string_state *s, uint64_t max, uint64_t *done)
+{
+    struct engine_vcpu *e = s->e;
+    uint64_t dst = s->dst_base + reg_get(s, RDI);
+    uint64_t n = elements_in_page(s, dst);
+    struct guest_fault f;
+
+    if (max < n)
+        n = max;
+    if (n > 1) {
+        uint64_t bytes = (n - 1) * s->size;
+        void *q = guest_hva(&e->v, GVA(s->back ? dst - bytes : dst), n * s->size, true);
+
+        if (q) {
+            host_stos((uint8_t *)q + (s->back ? bytes : 0), e->v.gpr[RAX], n, s->size, s->back);
+            *done = n;
+            return true;
+        }
+    }
+    *done = 1;
+    if (!guest_write_fault(&e->v, GVA(dst), &e->v.gpr[RAX], s->size, &f))
+        return fault(e, &f);
+    return true;
+}
+
+static bool read_element(const struct string_state *s, uint64_t a, uint64_t *value)
+{
+    struct guest_fault f;
+
+    *value = 0;
+    return guest_read_fault(&s->e->v, GVA(a), value, s->size, &f) || fault(s->e, &f);
+}
+
+static void set_al(const struct string_state *s, uint64_t value)
+{
+    uint64_t *rax = &s->e->v.gpr[RAX];
+
+    switch (s->size) {
+    case 1:
+        *rax = (*rax & ~0xffUL) | value;
+        break;
+    case 2:
+        *rax = (*rax & ~0xffffUL) | value;
+        break;
+    default: /* 32-bit results clear the upper half, as read_element() has */
+        *rax = value;
+        break;
+    }
+}
+
+/* Arithmetic flags of a - b in the given size, from the host, in the form of hot.flags. */
+static uint16_t compare_flags(uint64_t a, uint64_t b, unsigned size)
+{
+    uint16_t flags;
+
+    switch (size) {
+    case 1:
+        __asm__("cmpb %b2, %b1; lahf; seto %%al" : "=&a"(flags) : "q"(a), "q"(b) : "cc");
+        break;
+    case 2:
+        __asm__("cmpw %w2, %w1; lahf; seto %%al" : "=&a"(flags) : "r"(a), "r"(b) : "cc");
+        break;
+    case 4:
+        __asm__("cmpl %k2, %k1; lahf; seto %%al" : "=&a"(flags) : "r"(a), "r"(b) : "cc");
+        break;
+    default:
+        __asm__("cmpq %2, %1; lahf; seto %%al" : "=&a"(flags) : "r"(a), "r"(b) : "cc");
+        break;
+    }
+    return flags;
+}
+
+static uint64_t low_bytes(uint64_t x, unsigned size)
+{
+    return size == 8 ? x : x & ((1UL << 8 * size) - 1);
+}
+
+int engine_helper_string(uint64_t unused, uint32_t desc)
+{
+    struct engine_vcpu *e = engine_self();
+    enum string_op op = STRING_OP(desc);
+    enum string_rep rep = STRING_REP(desc);
+    bool flat = e->v.seg[SEG_CS].attr & SEG_ATTR_L; /* 64-bit code: only FS and GS have bases */
+    unsigned seg = STRING_SEG(desc);
+    struct string_state s = {
+        .e = e,
+        .size = STRING_SIZE(desc),
+        .addr = STRING_ADDR(desc),
+        .back = e->v.rflags & FLAG_DF,
+        .src_base = seg == SEG_FS   ? e->v.fs_base
+                    : seg == SEG_GS ? e->v.gs_base
+                    : flat          ? 0
+                                    : e->v.seg[seg].base,
+        .dst_base = flat ? 0 : e->v.seg[SEG_ES].base,
+    };
+
+    (void)unused;
+    e->helper_in_tail = false;
+    for (;;) {
+        uint64_t left = rep == REP_NONE ? 1 : reg_get(&s, RCX);
+        uint64_t done = 1, a, b;
+        bool again = true;
+
+        if (left == 0)
+            return 0;
+        switch (op) {
+        case STRING_MOVS:
+            if (!movs(&s, left, &done))
+                return 1;
+            reg_step(&s, RSI, done);
+            reg_step(&s, RDI, done);
+            break;
+        case STRING_STOS:
+            if (!stos(&s, left, &done))
+                return 1;
+            reg_step(&s, RDI, done);
+            break;
+        case STRING_LODS:
+            if (!read_element(&s, s.src_base + reg_get(&s, RSI), &a))
+                return 1;
+            set_al(&s, a);
+            reg_step(&s, RSI, 1);
+            break;
+        case STRING_SCAS:
+            if (!read_element(&s, s.dst_base + reg_get(&s, RDI), &b))
+                return 1;
+            a = low_bytes(e->v.gpr[RAX], s.size);
+            e->hot.flags = compare_flags(a, b, s.size);
+            reg_step(&s, RDI, 1);
+            again = (rep == REP_E) == (a == b);
+            break;
+        case STRING_CMPS:
+            if (!read_element(&s, s.src_base + reg_get(&s, RSI), &a) ||
+                !read_element(&s, s.dst_base + reg_get(&s, RDI), &b))
+                return 1;
+            e->hot.flags = compare_flags(a, b, s.size);
+            reg_step(&s, RSI, 1);
+            reg_step(&s, RDI, 1);
+            again = (rep == REP_E) == (a == b);
+            break;
+        }
+        if (rep == REP_NONE)
+            return 0;
+        reg_set(&s, RCX, left - done);
+        if (left == done || !again)
+            return 0;
+        if (__atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED)) {
+            e->helper_leave = HELPER_AGAIN;
+            return 1;
+        }
+    }
+}

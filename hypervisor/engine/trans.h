@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The translator's working state for one block, shared by the trans_*.c files.  All of this is heavy code.
+ *
+ * Registers in translated code:
+ *   guest rcx lives in host r15, guest rsp in host r13; guest r13, r14, r15 live in memory (vcpu.gpr);
+ *   every other guest register is in its namesake.  Host rcx (T0) and r14 (T1) are scratch; rcx because
+ *   JRCXZ tests it without touching flags.  Host rsp is the shadow return stack.
+ *
+ * Guest arithmetic flags are at any point either in host flags (t->flags_host) or saved in hot.flags.  A
+ * probe clobbers host flags, so flags_need_saved() comes before it, and they can then be restored where an
+ * instruction reads them or keeps some of them.  So at each place that can leave the block with an
+ * exception the flags are exact.
+ */
+#ifndef DIPTYCH_ENGINE_TRANS_H
+#define DIPTYCH_ENGINE_TRANS_H
+
+#include <Zydis/Zydis.h>
+
+#include "engine/emit.h"
+#include "engine/internal.h"
+
+#define T0 RCX /* host scratch registers */
+#define T1 R14
+#define HOST_GUEST_RCX 15u
+#define HOST_GUEST_RSP 13u
+
+#define MAX_BLOCK_INSNS 48
+#define MAX_SLOW 128
+#define MAX_BLOCK_EXITS 64
+#define BLOCK_ROOM 32768 /* bytes that a block may take at most */
+
+struct insn {
+    ZydisDecodedInstruction d;
+    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+    uint64_t va;
+    uint8_t bytes[16];
+};
+
+/* A probe's out-of-line part. */
+struct slow_path {
+    uint8_t *from;         /* rel32 of the ja */
+    const uint8_t *retry;  /* start of the probe */
+    bool write;
+};
+
+/* A direct exit's out-of-line part. */
+struct tail {
+    uint32_t exit;
+    uint8_t *from; /* rel32 that leads here first; or NULL if placed inline */
+    bool cross;    /* the linked jump is here, behind a check of the code page */
+};
+
+struct trans {
+    struct engine_vcpu *e;
+    struct emit m;
+    uint8_t *start;
+    uint32_t mode;
+    unsigned view;
+    bool careful;
+    bool flags_host;
+    bool done; /* the block has ended */
+    bool probe_ss; /* the address being probed is relative to SS: a bad one is #SS */
+    struct block *b;
+    uint64_t va;  /* of the block */
+    uint64_t next; /* of the following instruction */
+    struct insn *in;
+    struct insn_info *info; /* of the current instruction */
+    unsigned nr_slow;
+    struct slow_path slow[MAX_SLOW];
+    unsigned nr_tails;
+    struct tail tail[MAX_BLOCK_EXITS];
+};
+
+static inline bool mode64(const struct trans *t)
+{
+    return t->mode & MODE_64;
+}
+
+static inline uint32_t gpr_off(unsigned guest)
+{
+    return (uint32_t)(offsetof(struct vcpu, gpr) + 8 * guest);
+}
+
+/* Host register of a guest register, or NO_REG if it lives in memory. */
+static inline unsigned host_reg(unsigned guest)
+{
+    if (guest == RCX)
+        return HOST_GUEST_RCX;
+    if (guest == RSP)
+        return HOST_GUEST_RSP;
+    return guest >= R13 ? NO_REG : guest;
+}
+
+/* Hardware number of a general register of any width (AH..BH give 4..7). */
+static inline unsigned reg_id(ZydisRegister r)
+{
+    if (r >= ZYDIS_REGISTER_SPL && r <= ZYDIS_REGISTER_R15B) /* Zydis counts AH..BH and SPL..DIL apart */
+        return (unsigned)(r - ZYDIS_REGISTER_SPL) + 4;
+    return (unsigned)ZydisRegisterGetId(r);
+}
+
+static inline bool reg_is_gpr(ZydisRegister r)
+{
+    ZydisRegisterClass c = ZydisRegisterGetClass(r);
+
+    return c >= ZYDIS_REGCLASS_GPR8 && c <= ZYDIS_REGCLASS_GPR64;
+}
+
+static inline bool reg_is_high8(ZydisRegister r)
+{
+    return r >= ZYDIS_REGISTER_AH && r <= ZYDIS_REGISTER_BH;
+}
+
+/* ---- decode.c ---- */
+/* Decodes the instruction at va from bytes[0..n). 0: decoded; -1: invalid (#UD, or #GP if too long); 1: more bytes needed. */
+int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, uint32_t mode);
+
+/* ---- trans_mem.c ---- */
+void flags_need_saved(struct trans *t);
+/* Needs T1 free unless keep_t1. */
+void flags_need_host(struct trans *t, bool keep_t1);
+/* dst := value of the guest register (64 bits). */
+void get_reg(struct trans *t, unsigned dst, unsigned guest);
+void put_reg(struct trans *t, unsigned guest, unsigned src);
+/* Host register that holds the guest register's value: its home, or tmp after loading. */
+unsigned use_reg(struct trans *t, unsigned guest, unsigned tmp);
+/* T0 := effective (linear) address of the memory operand + extra; may use T1. */
+void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra);
+/* T0 = address: afterwards [T0 + T1] is host memory of size bytes. retry: where the address computation began. */
+void emit_probe(struct trans *t, const uint8_t *retry, unsigned size, bool write);
+/* Address and probe of a memory operand. */
+void emit_access(struct trans *t, const ZydisDecodedOperand *op, unsigned size, bool write);
+/* Access relative to the guest's stack pointer. */
+void emit_stack_access(struct trans *t, int32_t disp, unsigned size, bool write);
+/* op reg, [T0 + T1] */
+void emit_op_t(struct trans *t, uint8_t op, bool w, unsigned reg);
+
+/* ---- trans_generic.c ---- */
+/* Copies the instruction with registers renamed and its memory operand probed. */
+void trans_generic(struct trans *t);
+
+/* ---- trans_branch.c, trans_stack.c, trans_special.c: true if the instruction was theirs ---- */
+bool trans_branch(struct trans *t);
+bool trans_stack(struct trans *t);
+bool trans_special(struct trans *t);
+
+/* ---- translate.c ---- */
+uint32_t new_exit(struct trans *t, enum exit_kind kind, uint64_t target);
+/* Ends the block with an unconditional exit. */
+void end_exit(struct trans *t, enum exit_kind kind, uint64_t target, unsigned vector);
+/* Jumps (or calls, or continues) to target: emits a linkable exit at this place. */
+void emit_link(struct trans *t, enum exit_kind kind, uint64_t target);
+/* jcc to target through a linkable exit. */
+void emit_link_jcc(struct trans *t, unsigned cc, uint64_t target);
+/* Ends the block: flags saved, T0 = target. */
+void emit_indirect(struct trans *t, bool call);
+/* Behind a host call: the place where the guest's return comes back to. */
+void emit_return_site(struct trans *t, uint64_t ret_va);
+
+/* ---- special.c: what stub_special's desc says ---- */
+enum special {
+    SPECIAL_POPF, /* ea = popped value, desc bits 8..: operand size */
+};
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Translation of memory accesses: flags put aside, effective addresses, the inline TLB probe.
+ *
+ * A probe, with the address in T0 (rcx) and the view's arrays at fixed offsets from GS:
+ *
+ *      rorx  r14, rcx, 12
+ *      movzx r14d, r14w                    index: address bits 12..27
+ *      xor   rcx, gs:[r14*8 + tags]        offset in the page, if the tag is right
+ *      cmp   rcx, 4096 - size
+ *      ja    slow                          wrong tag, or the access leaves the page
+ *      mov   r14, gs:[r14*8 + host]
+ *      op    [rcx + r14]
+ *
+ * The slow path fills the entry and jumps back to the start of the address computation, whose inputs are still
+ * intact.
+ */
+#include "engine/trans.h"
+
+/* mov r14, rax; lahf; seto al; mov gs:[flags], ax; mov rax, r14 */
+void flags_need_saved(struct trans *t)
+{
+    struct emit *m = &t->m;
+
+    if (!t->flags_host)
+        return;
+    emit_mov(m, T1, RAX);
+    e8(m, 0x9f);
+    e8(m, 0x0f);
+    e8(m, 0x90);
+    e8(m, 0xc0);
+    e8(m, 0x66);
+    emit_gs(m, 0x89, false, RAX, OFF_FLAGS);
+    emit_mov(m, RAX, T1);
+    t->flags_host = false;
+}
+
+/* mov r14, rax; movzx eax, word gs:[flags]; add al, 127; sahf; mov rax, r14 */
+void flags_need_host(struct trans *t, bool keep_t1)
+{
+    struct emit *m = &t->m;
+
+    if (t->flags_host)
+        return;
+    if (keep_t1)
+        emit_store_gs(m, RAX, OFF_TMP0);
+    else
+        emit_mov(m, T1, RAX);
+    e8(m, 0x65);
+    e8(m, 0x0f);
+    e8(m, 0xb7);
+    e8(m, 0x04);
+    e8(m, 0x25);
+    e32(m, OFF_FLAGS);
+    e8(m, 0x04);
+    e8(m, 0x7f);
+    e8(m, 0x9e);
+    if (keep_t1)
+        emit_load_gs(m, RAX, OFF_TMP0);
+    else
+        emit_mov(m, RAX, T1);
+    t->flags_host = true;
+}
+
+void get_reg(struct trans *t, unsigned dst, unsigned guest)
+{
+    unsigned h = host_reg(guest);
+
+    if (h == NO_REG)
+        emit_load_gs(&t->m, dst, gpr_off(guest));
+    else if (h != dst)
+        emit_mov(&t->m, dst, h);
+}
+
+void put_reg(struct trans *t, unsigned guest, unsigned src)
+{
+    unsigned h = host_reg(guest);
+
+    if (h == NO_REG)
+        emit_store_gs(&t->m, src, gpr_off(guest));
+    else if (h != src)
+        emit_mov(&t->m, h, src);
+}
+
+unsigned use_reg(struct trans *t, unsigned guest, unsigned tmp)
+{
+    unsigned h = host_reg(guest);
+
+    if (h != NO_REG)
+        return h;
+    emit_load_gs(&t->m, tmp, gpr_off(guest));
+    return tmp;
+}
+
+static uint32_t segment_base_off(ZydisRegister seg)
+{
+    switch (seg) {
+    case ZYDIS_REGISTER_FS:
+        return offsetof(struct vcpu, fs_base);
+    case ZYDIS_REGISTER_GS:
+        return offsetof(struct vcpu, gs_base);
+    case ZYDIS_REGISTER_ES:
+        return offsetof(struct vcpu, seg[SEG_ES].base);
+    case ZYDIS_REGISTER_CS:
+        return offsetof(struct vcpu, seg[SEG_CS].base);
+    case ZYDIS_REGISTER_SS:
+        return offsetof(struct vcpu, seg[SEG_SS].base);
+    default:
+        return offsetof(struct vcpu, seg[SEG_DS].base);
+    }
+}
+
+static bool segment_has_base(const struct trans *t, ZydisRegister seg)
+{
+    if (seg == ZYDIS_REGISTER_FS || seg == ZYDIS_REGISTER_GS)
+        return true;
+    return !mode64(t) && (t->mode & MODE_SEGS);
+}
+
+/* T0 := T0 + base of the segment; address in 32 bits outside 64-bit mode. */
+static void emit_segment(struct trans *t, ZydisRegister seg)
+{
+    if (!segment_has_base(t, seg))
+        return;
+    emit_load_gs(&t->m, T1, segment_base_off(seg));
+    emit_lea(&t->m, mode64(t), T0, T0, T1, 0, 0);
+}
+
+void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra)
+{
+    struct emit *m = &t->m;
+    unsigned bits = t->in->d.address_width;
+    bool w = bits == 64;
+    int64_t disp = op->mem.disp.has_displacement ? op->mem.disp.value : 0;
+    unsigned base = NO_REG, index = NO_REG, scale = 0;
+
+    t->probe_ss = op->mem.segment == ZYDIS_REGISTER_SS;
+    disp += extra;
+    if (op->mem.base == ZYDIS_REGISTER_RIP || op->mem.base == ZYDIS_REGISTER_EIP) {
+        uint64_t a = t->in->va + t->in->d.length + (uint64_t)disp;
+
+        emit_mov_imm(m, T0, w ? a : (uint32_t)a);
+        emit_segment(t, op->mem.segment);
+        return;
+    }
+    if (op->mem.base != ZYDIS_REGISTER_NONE)
+        base = use_reg(t, reg_id(op->mem.base), T0);
+    if (op->mem.index != ZYDIS_REGISTER_NONE) {
+        index = use_reg(t, reg_id(op->mem.index), T1);
+        scale = op->mem.scale == 8 ? 3 : op->mem.scale == 4 ? 2 : op->mem.scale == 2 ? 1 : 0;
+    }
+    if (base == NO_REG && index == NO_REG)
+        emit_mov_imm(m, T0, bits == 64 ? (uint64_t)disp : bits == 32 ? (uint32_t)disp : (uint16_t)disp);
+    else if (index == NO_REG && disp == 0 && w)
+        emit_mov(m, T0, base);
+    else if (fits_s32((uint64_t)disp))
+        emit_lea(m, w, T0, base, index, scale, (int32_t)disp);
+    else {
+        /* only a 32-bit address with an unsigned displacement, or moffs64 plus extra, comes here */
+        emit_lea(m, w, T0, base, index, scale, (int32_t)(uint32_t)disp);
+    }
+    if (bits == 16 && (base != NO_REG || index != NO_REG)) {
+        /* movzx ecx, cx */
+        e8(m, 0x0f);
+        e8(m, 0xb7);
+        e8(m, 0xc9);
+    }
+    emit_segment(t, op->mem.segment);
+}
+
+void emit_op_t(struct trans *t, uint8_t op, bool w, unsigned reg)
+{
+    emit_rex(&t->m, w, reg, T1, T0);
+    e8(&t->m, op);
+    emit_modrm(&t->m, 0, reg, 4);
+    e8(&t->m, (uint8_t)((T1 & 7) << 3 | T0)); /* [rcx + r14] */
+}
+
+void emit_probe(struct trans *t, const uint8_t *retry, unsigned size, bool write)
+{
+    struct emit *m = &t->m;
+    uint32_t view = OFF_VIEWS + t->view * VIEW_SIZE;
+
+    if (t->careful) {
+        /* mov r14d, size | write << 16; call careful */
+        emit_mov_imm(m, T1, size | (unsigned)write << 16 | (unsigned)t->probe_ss << 17);
+        emit_call_gs(m, OFF_STUBS + 8 * STUB_CAREFUL);
+        return;
+    }
+    /* rorx r14, rcx, 12 */
+    e8(m, 0xc4);
+    e8(m, 0x63);
+    e8(m, 0xfb);
+    e8(m, 0xf0);
+    e8(m, 0xf1);
+    e8(m, 12);
+    /* movzx r14d, r14w */
+    e8(m, 0x45);
+    e8(m, 0x0f);
+    e8(m, 0xb7);
+    e8(m, 0xf6);
+    emit_gs_index8(m, 0x33, true, T0, T1, view + (write ? VIEW_WTAG : VIEW_RTAG));
+    /* cmp rcx, 4096 - size */
+    e8(m, 0x48);
+    e8(m, 0x81);
+    emit_modrm(m, 3, 7, T0);
+    e32(m, 4096 - size);
+    t->slow[t->nr_slow++] = (struct slow_path){.from = emit_jcc32(m, 7), .retry = retry, .write = write};
+    emit_gs_index8(m, 0x8b, true, T1, T1, view + VIEW_HOST);
+}
+
+void emit_access(struct trans *t, const ZydisDecodedOperand *op, unsigned size, bool write)
+{
+    const uint8_t *retry;
+
+    flags_need_saved(t);
+    retry = t->m.p;
+    emit_address(t, op, 0);
+    emit_probe(t, retry, size, write);
+}
+
+void emit_stack_access(struct trans *t, int32_t disp, unsigned size, bool write)
+{
+    const uint8_t *retry;
+
+    t->probe_ss = true;
+    flags_need_saved(t);
+    retry = t->m.p;
+    if (disp == 0 && mode64(t))
+        emit_mov(&t->m, T0, HOST_GUEST_RSP);
+    else
+        emit_lea(&t->m, mode64(t), T0, HOST_GUEST_RSP, NO_REG, 0, disp);
+    if (!mode64(t))
+        emit_segment(t, ZYDIS_REGISTER_SS);
+    emit_probe(t, retry, size, write);
+}

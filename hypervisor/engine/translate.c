@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Translating one block: fetch, decode, hand each instruction to the trans_*.c files, lay out the exits. Heavy code,
+ * entered through engine_xcall().
+ *
+ * A block is straight-line guest code within one page, with side exits at conditional branches; it ends at any other
+ * transfer, at the end of the page, or after MAX_BLOCK_INSNS.  Its host code: a verify entry for
+ * indirect jumps (T0 = target, compared with the block's address), an entry for flags in host flags, an entry for
+ * saved flags, the body, slow paths, tails.
+ *
+ * A direct exit is a rel32 that first leads to its tail, which leaves translated code with the exit's number; cache_link()
+ * then turns it to the target's block.  If the target is on another page, the jump first compares the id of the
+ * code page that is mapped there now (view.itlb) with the one that was linked.
+ */
+#include <string.h>
+
+#include "engine/trans.h"
+
+static uint32_t off_of(const struct trans *t, const uint8_t *p)
+{
+    return (uint32_t)(p - t->e->cache.base);
+}
+
+static bool unchained(const struct trans *t)
+{
+    return t->careful || (t->mode & MODE_STEP);
+}
+
+static bool same_page(const struct trans *t, uint64_t target)
+{
+    return ((target ^ t->va) & PAGE_MASK) == 0;
+}
+
+uint32_t new_exit(struct trans *t, enum exit_kind kind, uint64_t target)
+{
+    struct code_cache *c = &t->e->cache;
+    uint32_t i = c->nr_exits++;
+
+    c->exits[i] = (struct exit_rec){
+        .target = target,
+        .block = (uint32_t)(t->b - c->blocks),
+        .kind = (uint8_t)kind,
+        .flags_host = t->flags_host,
+        .len = t->in ? t->in->d.length : 0,
+    };
+    t->b->nr_exits++;
+    return i;
+}
+
+/* mov ecx, exit; jmp gs:[stub] */
+static void emit_leave(struct trans *t, uint32_t exit)
+{
+    emit_mov_imm(&t->m, T0, exit);
+    emit_jmp_gs(&t->m, OFF_STUBS + 8 * (t->e->cache.exits[exit].flags_host ? STUB_LINK_HOST : STUB_LINK_SAVED));
+}
+
+void end_exit(struct trans *t, enum exit_kind kind, uint64_t target, unsigned vector)
+{
+    uint32_t i = new_exit(t, kind, target);
+
+    t->e->cache.exits[i].vector = (uint8_t)vector;
+    emit_leave(t, i);
+    t->done = true;
+}
+
+/* T0d := 0 if the page of target is still mapped as when the exit was linked. Records where the id goes. */
+static void emit_page_check(struct trans *t, uint32_t exit, uint64_t target)
+{
+    struct emit *m = &t->m;
+    uint32_t slot = (uint32_t)(target >> PAGE_SHIFT) & (ITLB_ENTRIES - 1);
+
+    emit_load_gs32(m, T0, OFF_VIEWS + t->view * VIEW_SIZE + VIEW_ITLB + 4 * slot);
+    e8(m, 0x8d); /* lea ecx, [rcx - id] */
+    e8(m, 0x89);
+    t->e->cache.exits[exit].id_off = off_of(t, m->p);
+    e32(m, 0);
+}
+
+static void add_tail(struct trans *t, uint32_t exit, uint8_t *from, bool cross)
+{
+    t->tail[t->nr_tails++] = (struct tail){.exit = exit, .from = from, .cross = cross};
+}
+
+void emit_link(struct trans *t, enum exit_kind kind, uint64_t target)
+{
+    struct emit *m = &t->m;
+    uint32_t i = new_exit(t, kind, target);
+    struct exit_rec *x = &t->e->cache.exits[i];
+    uint8_t *ok = NULL, *fail, *rel;
+
+    if (unchained(t)) {
+        emit_leave(t, i);
+        return;
+    }
+    if (!same_page(t, target)) {
+        emit_page_check(t, i, target);
+        ok = emit_jrcxz(m);
+        if (kind == LINK_CALL) {
+            /* the tail expects the return site on the shadow stack: lea rcx, [rip + past the call]; push rcx */
+            e8(m, 0x48);
+            e8(m, 0x8d);
+            e8(m, 0x0d);
+            e32(m, 1 + 5 + 5);
+            e8(m, 0x51);
+        }
+        fail = emit_jmp32(m);
+        emit_fix8(ok, m->p);
+        rel = kind == LINK_CALL ? emit_call32(m) : emit_jmp32(m);
+        x->patch_off = off_of(t, rel);
+        add_tail(t, i, rel, false);
+        t->tail[t->nr_tails++] = (struct tail){.exit = i, .from = fail, .cross = false};
+        return;
+    }
+    rel = kind == LINK_CALL ? emit_call32(m) : emit_jmp32(m);
+    x->patch_off = off_of(t, rel);
+    add_tail(t, i, rel, false);
+}
+
+void emit_link_jcc(struct trans *t, unsigned cc, uint64_t target)
+{
+    uint32_t i = new_exit(t, LINK_JUMP, target);
+    bool cross = !same_page(t, target) && !unchained(t);
+    uint8_t *rel = emit_jcc32(&t->m, cc);
+
+    if (!cross && !unchained(t))
+        t->e->cache.exits[i].patch_off = off_of(t, rel);
+    add_tail(t, i, rel, cross);
+}
+
+/* Out-of-line parts of the direct exits. */
+static void emit_tails(struct trans *t)
+{
+    struct emit *m = &t->m;
+
+    for (unsigned k = 0; k < t->nr_tails; k++) {
+        struct tail *l = &t->tail[k];
+        struct exit_rec *x = &t->e->cache.exits[l->exit];
+
+        if (x->tail_off) { /* second way to the same tail */
+            emit_fix32(l->from, t->e->cache.base + x->tail_off);
+            continue;
+        }
+        emit_fix32(l->from, m->p);
+        if (l->cross) {
+            uint8_t *ok, *fail, *rel;
+
+            emit_page_check(t, l->exit, x->target);
+            ok = emit_jrcxz(m);
+            fail = emit_jmp32(m);
+            emit_fix8(ok, m->p);
+            rel = emit_jmp32(m);
+            emit_fix32(rel, m->p);
+            emit_fix32(fail, m->p);
+            x->patch_off = off_of(t, rel);
+        }
+        x->tail_off = off_of(t, m->p);
+        emit_leave(t, l->exit);
+    }
+}
+
+static void emit_jc_jump(struct trans *t, bool call)
+{
+    struct emit *m = &t->m;
+
+    /* movzx r14d, cx; jmp/call gs:[r14*8 + jump cache] */
+    e8(m, 0x44);
+    e8(m, 0x0f);
+    e8(m, 0xb7);
+    emit_modrm(m, 3, T1, T0);
+    emit_gs_index8(m, 0xff, false, call ? 2 : 4, T1, OFF_VIEWS + t->view * VIEW_SIZE + VIEW_JC);
+}
+
+void emit_indirect(struct trans *t, bool call)
+{
+    struct emit *m = &t->m;
+    uint8_t *go;
+
+    if (unchained(t)) {
+        emit_jmp_gs(m, OFF_STUBS + 8 * STUB_IND_MISS);
+        return;
+    }
+    /* flags are saved, so the poll may clobber: cmp dword gs:[kick], 0; je go */
+    emit_gs(m, 0x83, false, 7, OFF_KICK);
+    e8(m, 0);
+    e8(m, 0x74);
+    go = m->p++;
+    if (call) {
+        /* lea r14, [rip + past the call]; push r14 */
+        e8(m, 0x4c);
+        e8(m, 0x8d);
+        e8(m, 0x35);
+        e32(m, 2 + 8 + 4 + 9);
+        e8(m, 0x41);
+        e8(m, 0x56);
+    }
+    emit_jmp_gs(m, OFF_STUBS + 8 * STUB_IND_MISS);
+    emit_fix8(go, m->p);
+    emit_jc_jump(t, call);
+}
+
+void emit_return_site(struct trans *t, uint64_t ret_va)
+{
+    struct emit *m = &t->m;
+    bool near = fits_s32(ret_va) && fits_s32(-ret_va);
+    uint8_t *ok;
+
+    if (unchained(t))
+        return;
+    if (near) {
+        emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)-ret_va);
+    } else {
+        emit_mov_imm(m, T1, -ret_va);
+        emit_lea(m, true, T0, T0, T1, 0, 0);
+    }
+    ok = emit_jrcxz(m);
+    if (near) {
+        emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)ret_va);
+    } else {
+        emit_mov_imm(m, T1, ret_va);
+        emit_lea(m, true, T0, T0, T1, 0, 0);
+    }
+    emit_jc_jump(t, false);
+    emit_fix8(ok, m->p);
+    emit_link(t, LINK_RETURN, ret_va);
+}
+
+static void emit_slow_paths(struct trans *t)
+{
+    for (unsigned k = 0; k < t->nr_slow; k++) {
+        struct slow_path *s = &t->slow[k];
+
+        emit_fix32(s->from, t->m.p);
+        emit_call_gs(&t->m, OFF_STUBS + 8 * (STUB_MISS + 2 * t->view + s->write));
+        emit_fix32(emit_jmp32(&t->m), s->retry);
+    }
+}
+
+/* Whether the block does better to start with flags saved (its first flag-relevant event is a probe). */
+static void emit_entries(struct trans *t)
+{
+    struct emit *m = &t->m;
+    struct code_cache *c = &t->e->cache;
+
+    t->b->verify = off_of(t, m->p);
+    if (fits_s32(-t->va)) {
+        emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)-t->va);
+    } else {
+        emit_mov_imm(m, T1, -t->va);
+        emit_lea(m, true, T0, T0, T1, 0, 0);
+    }
+    {
+        uint8_t *ok = emit_jrcxz(m);
+
+        /* not this block's address: the full target again, and ask C */
+        if (fits_s32(t->va)) {
+            emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)t->va);
+        } else {
+            emit_mov_imm(m, T1, t->va);
+            emit_lea(m, true, T0, T0, T1, 0, 0);
+        }
+        emit_jmp_gs(m, OFF_STUBS + 8 * STUB_IND_MISS);
+        emit_fix8(ok, m->p);
+    }
+    {
+        uint8_t *over;
+
+        e8(m, 0xeb); /* to the saved entry */
+        over = m->p++;
+        t->b->entry_host = off_of(t, m->p);
+        t->flags_host = true;
+        flags_need_saved(t);
+        emit_fix8(over, m->p);
+        t->b->entry_saved = off_of(t, m->p);
+    }
+    (void)c;
+}
+
+/* Nobody may go on writing to the frame unnoticed once code has been fetched from it. */
+static void watch_frame(struct engine_vcpu *e, uint64_t mfn)
+{
+    struct frame *f = machine_frame(MFN(mfn));
+    uint32_t self = 1u << e->slot;
+
+    if (__atomic_fetch_or(&f->code_vcpus, self, __ATOMIC_SEQ_CST) & self)
+        return;
+    engine_frame_protect(&e->v, MFN(mfn));
+}
+
+static void translate_insn(struct trans *t, struct insn *in, struct insn_info *info)
+{
+    t->in = in;
+    t->next = in->va + in->d.length;
+    if (!mode64(t))
+        t->next = (uint32_t)t->next;
+    t->info = info;
+    info->host_off = (uint16_t)(t->m.p - t->start);
+    info->guest_off = (uint16_t)(in->va - t->va);
+    info->flags_host = 0;
+    info->borrowed = 0;
+    if (trans_branch(t) || trans_stack(t) || trans_special(t))
+        return;
+    trans_generic(t);
+}
+
+/* The bytes at va, up to 15, from at most two pages. Number of bytes; *mfn2 set if the second page was used. */
+static unsigned fetch_bytes(struct trans *t, uint64_t va, uint64_t mfn, uint8_t *buf, unsigned have)
+{
+    const uint8_t *p = machine_hva(MFN(mfn));
+    unsigned off = va & ~PAGE_MASK;
+    unsigned n = (unsigned)PAGE_SIZE - off;
+
+    (void)t;
+    if (n > have)
+        n = have;
+    for (unsigned i = 0; i < n; i++)
+        buf[i] = ((const volatile uint8_t *)p)[off + i];
+    return n;
+}
+
+struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint32_t mode)
+{
+    static __thread struct trans trans;
+    static __thread struct insn insn;
+    struct trans *t = &trans;
+    struct code_cache *c = &e->cache;
+    unsigned max = mode & (MODE_STEP | MODE_CAREFUL) ? 1 : MAX_BLOCK_INSNS;
+    uint64_t pos = va;
+
+    c->used = (c->used + 15) & ~15ul;
+    t->e = e;
+    t->m.p = t->start = c->base + c->used;
+    t->mode = mode;
+    t->view = mode & MODE_USER ? VIEW_USER : VIEW_KERNEL;
+    t->careful = mode & MODE_CAREFUL;
+    t->done = false;
+    t->va = va;
+    t->in = NULL;
+    t->nr_slow = t->nr_tails = 0;
+    t->b = &c->blocks[c->nr_blocks];
+    *t->b = (struct block){
+        .va = va,
+        .mfn = mfn,
+        .mode = mode,
+        .host_off = off_of(t, t->start),
+        .info = c->nr_infos,
+        .first_exit = c->nr_exits,
+    };
+    watch_frame(e, mfn);
+    emit_entries(t);
+
+    while (!t->done) {
+        uint8_t bytes[16] = {0};
+        unsigned n = fetch_bytes(t, pos, mfn, bytes, 15);
+        int r;
+
+        if (t->b->nr_insns == max || n == 0 || ((pos ^ va) & PAGE_MASK) || t->nr_slow > MAX_SLOW - 4 ||
+            t->nr_tails > MAX_BLOCK_EXITS - 8) {
+            t->in = NULL;
+            emit_link(t, LINK_JUMP, pos);
+            break;
+        }
+        r = decode_insn(&insn, bytes, n, pos, mode);
+        if (r > 0) {
+            struct translation second;
+            uint64_t va2 = (pos & PAGE_MASK) + PAGE_SIZE;
+            uint32_t pfec;
+
+            if (t->b->nr_insns > 0) {
+                t->in = NULL;
+                emit_link(t, LINK_JUMP, pos);
+                break;
+            }
+            if (!(mode & MODE_64))
+                va2 = (uint32_t)va2;
+            if (!e->v.ops->walk(&e->v, GVA(va2), ACCESS_FETCH, &second, &pfec)) {
+                e->v.exit = (struct vcpu_exit){
+                    .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = va2};
+                return NULL;
+            }
+            watch_frame(e, second.mfn.n);
+            t->b->mfn2 = second.mfn.n;
+            fetch_bytes(t, va2, second.mfn.n, bytes + n, 15 - n);
+            r = decode_insn(&insn, bytes, 15, pos, mode);
+        }
+        if (r != 0) {
+            if (t->b->nr_insns > 0) {
+                t->in = NULL;
+                emit_link(t, LINK_JUMP, pos);
+                break;
+            }
+            memset(&insn, 0, sizeof(insn));
+            insn.va = pos;
+            insn.d.length = 1;
+            t->in = &insn;
+            t->next = pos;
+            c->infos[c->nr_infos++] = (struct insn_info){.host_off = (uint16_t)(t->m.p - t->start)};
+            t->b->nr_insns++;
+            t->b->guest_len = 15;
+            end_exit(t, EXIT_KIND_EMULATE, pos, 0);
+            break;
+        }
+        t->b->nr_insns++;
+        translate_insn(t, &insn, &c->infos[c->nr_infos++]);
+        pos = insn.va + insn.d.length;
+        t->b->guest_len = (uint16_t)(pos - va);
+        if (!(mode & MODE_64))
+            pos = (uint32_t)pos;
+    }
+    emit_slow_paths(t);
+    emit_tails(t);
+    t->b->host_len = (uint32_t)(t->m.p - t->start);
+    c->used += t->b->host_len;
+    cache_insert(e, c->nr_blocks++);
+    e->stats.blocks++;
+    e->stats.guest_bytes += t->b->guest_len;
+    e->stats.host_bytes += t->b->host_len;
+    return t->b;
+}
