@@ -8,6 +8,6 @@ MM_TESTS := $(O)/tests/unit/test_mm $(O)/tests/unit/test_mm_fuzz
 UNIT_TESTS += $(MM_TESTS)
 
 $(MM_TESTS): %: %.o $(O)/tests/unit/mm_world.o $(MM_OBJS)
-	$(CC) $(CFLAGS_MODE_$(MODE)) -o $@ $^ $(shell pkg-config --libs check) $(LDFLAGS)
+	$(CC) $(CFLAGS_MODE_$(MODE)) -o $@ $^ -lcheck -lsubunit -lm -lrt -lpthread $(LDFLAGS)
 
 -include $(MM_TESTS:=.d) $(O)/tests/unit/mm_world.d

@@ -6,10 +6,10 @@
  * Every frame has two counts, guarded by its owner's mm_lock:
  *
  *  ref_count   how often the frame is named: by present entries of validated tables, by base pointers, by
- * pins, by the GDT, by C code.  A frame with references isn't freed. type_count  how many of these references
- * need the frame to be of its current type.  A writable mapping needs FRAME_WRITABLE; an entry of a table of
- * level n + 1, a pin and a base pointer need FRAME_Ln; the GDT needs FRAME_SEGDESC.  A read-only mapping
- * needs no type.
+ *              pins, by the GDT, by C code.  A frame with references isn't freed.
+ *  type_count  how many of these references need the frame to be of its current type.  A writable mapping
+ *              needs FRAME_WRITABLE; an entry of a table of level n + 1, a pin and a base pointer need
+ *              FRAME_Ln; the GDT needs FRAME_SEGDESC.  A read-only mapping needs no type.
  *
  * The type can change only while type_count is 0.  When it becomes a page table, every present entry is
  * checked and its references are taken, which may in turn make tables of the frames it names; when the last

@@ -103,7 +103,8 @@ again:
     if (access == ACCESS_WRITE && !(rights & PTE_RW)) {
         /* The kernel may store to what it maps read-only if that is a level-1 table: mm_trapped_write()
          * checks. */
-        if (v->user_mode || e & PTE_RW || __atomic_load_n(&machine_frame(t->mfn)->type, __ATOMIC_RELAXED) != FRAME_L1 ||
+        if (v->user_mode || e & PTE_RW ||
+            __atomic_load_n(&machine_frame(t->mfn)->type, __ATOMIC_RELAXED) != FRAME_L1 ||
             !(d->pv->vm_assist >> VMASST_TYPE_writable_pagetables & 1))
             return false;
         t->trapped = true;

@@ -275,10 +275,10 @@ struct world_mapping world_lookup(mfn_t root, gva_t a)
 
 static char complaint[256];
 
-#define COMPLAIN(...)                                                                                                  \
-    do {                                                                                                               \
-        snprintf(complaint, sizeof(complaint), __VA_ARGS__);                                                           \
-        return complaint;                                                                                              \
+#define COMPLAIN(...)                                                                                        \
+    do {                                                                                                     \
+        snprintf(complaint, sizeof(complaint), __VA_ARGS__);                                                 \
+        return complaint;                                                                                    \
     } while (0)
 
 struct expected {
@@ -378,7 +378,8 @@ static const char *check_frame(unsigned n)
         for (unsigned i = 0; i < PT_ENTRIES; i++) {
             uint64_t d = *entry(MFN(n), i);
 
-            if (d >> 47 & 1 && (d >> 44 & 1 ? (d >> 45 & 3) != 3 : (d >> 40 & 15) != 0 && (d >> 40 & 0x6f) != 12))
+            if (d >> 47 & 1 &&
+                (d >> 44 & 1 ? (d >> 45 & 3) != 3 : (d >> 40 & 15) != 0 && (d >> 40 & 0x6f) != 12))
                 COMPLAIN("frame %u: descriptor %u is %lx", n, i, d);
         }
     return NULL;
@@ -388,7 +389,8 @@ static const char *check_tags(void)
 {
     for (unsigned a = 0; a < WORLD_FRAMES; a++)
         for (unsigned b = 0; b < a; b++) {
-            if (!is_table(MFN(a)) || !is_table(MFN(b)) || frames[a].type != FRAME_L4 || frames[b].type != FRAME_L4)
+            if (!is_table(MFN(a)) || !is_table(MFN(b)) || frames[a].type != FRAME_L4 ||
+                frames[b].type != FRAME_L4)
                 continue;
             if (*entry(MFN(a), 257) == 0 || *entry(MFN(a), 257) != *entry(MFN(b), 257))
                 continue;
@@ -438,9 +440,10 @@ const char *world_check_protected(void)
         for (unsigned i = 0; i < WORLD_TLB; i++) {
             const struct world_tlb_entry *e = &world.tlb[v][i];
 
-            if (e->valid && e->writable && frames[e->mfn.n].type_count > 0 && frames[e->mfn.n].type >= FRAME_SEGDESC)
-                COMPLAIN("vCPU %u can write frame %lu, of type %u, at %lx", v, e->mfn.n, frames[e->mfn.n].type,
-                         e->page);
+            if (e->valid && e->writable && frames[e->mfn.n].type_count > 0 &&
+                frames[e->mfn.n].type >= FRAME_SEGDESC)
+                COMPLAIN("vCPU %u can write frame %lu, of type %u, at %lx", v, e->mfn.n,
+                         frames[e->mfn.n].type, e->page);
             if (e->valid && frames[e->mfn.n].owner != 1 && e->mfn.n >= machine.m2p_frames)
                 if (frames[e->mfn.n].owner != DOMID_NOBODY)
                     COMPLAIN("vCPU %u sees frame %lu, which isn't the domain's", v, e->mfn.n);
@@ -464,8 +467,8 @@ const char *world_check_tlb(unsigned vcpu)
             COMPLAIN("vCPU %u: stale entry for %lx: frame %lu, tables say %d, %lu", vcpu, e->page, e->mfn.n,
                      w.present, w.mfn.n);
         if (!w.accessed || (e->writable && (!w.writable || !w.dirty)) || (e->executable && w.nx))
-            COMPLAIN("vCPU %u: entry for %lx allows more than the tables: A %d RW %d D %d NX %d", vcpu, e->page,
-                     w.accessed, w.writable, w.dirty, w.nx);
+            COMPLAIN("vCPU %u: entry for %lx allows more than the tables: A %d RW %d D %d NX %d", vcpu,
+                     e->page, w.accessed, w.writable, w.dirty, w.nx);
     }
     return NULL;
 }

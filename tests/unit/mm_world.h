@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A small world for the tests of page tables: a machine of plain memory, a domain, and an engine that is nothing
- * but a TLB.  Guest-virtual addresses of hypercall arguments are host addresses here; those that the fake TLB
- * looks up go through pv_walk().
+ * A small world for the tests of page tables: a machine of plain memory, a domain, and an engine that is
+ * nothing but a TLB.  Guest-virtual addresses of hypercall arguments are host addresses here; those that the
+ * fake TLB looks up go through pv_walk().
  */
 #ifndef DIPTYCH_TESTS_MM_WORLD_H
 #define DIPTYCH_TESTS_MM_WORLD_H
@@ -16,7 +16,7 @@
 
 #define WORLD_FRAMES    192u
 #define WORLD_FIRST_RAM 16u
-#define WORLD_RAM       96u /* given to the domain: WORLD_FIRST_RAM .. */
+#define WORLD_RAM       96u                           /* given to the domain: WORLD_FIRST_RAM .. */
 #define WORLD_FOREIGN   (WORLD_FIRST_RAM + WORLD_RAM) /* a frame of domain 2 */
 #define WORLD_VCPUS     2u
 

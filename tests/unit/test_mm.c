@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Page tables and the hypercalls around them, one rule a test: what is refused, with which error; what references
- * remain; what a walk says; what a switch flushes.
+ * Page tables and the hypercalls around them, one rule a test: what is refused, with which error; what
+ * references remain; what a walk says; what a switch flushes.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -139,8 +139,8 @@ static const struct bad_entry bad_entries[] = {
     {1, PTE_P | PTE_PWT, WORLD_FIRST_RAM + D1, -XEN_EINVAL},
     {1, PTE_P | PTE_PSE, WORLD_FIRST_RAM + D1, -XEN_EINVAL}, /* PAT */
     {1, PTE_P, WORLD_FOREIGN, -XEN_EBUSY},
-    {1, PTE_P, 0, -XEN_EBUSY}, /* M2P */
-    {1, PTE_P, WORLD_FRAMES, -XEN_EPERM}, /* I/O memory */
+    {1, PTE_P, 0, -XEN_EBUSY},             /* M2P */
+    {1, PTE_P, WORLD_FRAMES, -XEN_EPERM},  /* I/O memory */
     {1, PTE_P, 0xffffffffff, -XEN_EINVAL}, /* INVALID_MFN */
     {1, PTE_P | PTE_RW, WORLD_FIRST_RAM + K1, -XEN_EBUSY},
     {1, PTE_P | PTE_RW, WORLD_FIRST_RAM + A4, -XEN_EBUSY},
@@ -175,7 +175,11 @@ START_TEST(promotion_refuses)
     const struct bad_entry *b = &bad_entries[_i];
 
     tree_build();
-    *entry(ram(SPARE), 0) = pte(ram(b->level == 1 ? D3 : b->level == 2 ? K1 : b->level == 3 ? K2 : K3), PTE_P);
+    *entry(ram(SPARE), 0) = pte(ram(b->level == 1   ? D3
+                                    : b->level == 2 ? K1
+                                    : b->level == 3 ? K2
+                                                    : K3),
+                                PTE_P);
     *entry(ram(SPARE), 300) = pte(MFN(b->mfn), b->flags);
     if (b->mfn == WORLD_FIRST_RAM + K2 && b->level == 2)
         *entry(ram(SPARE), 300) = pte(ram(SPARE), b->flags);
@@ -229,7 +233,8 @@ START_TEST(entries_are_adjusted_as_xen_does)
     ck_assert_uint_eq(*entry(ram(K2), 0), pte(ram(K1), DIR | PTE_USER));
     ck_assert_int_eq(call_mmu_update(0, ptr_to(ram(K1), 0), pte(ram(D1), PTE_P)), 0);
     ck_assert_uint_eq(*entry(ram(K1), 0), pte(ram(D1), PTE_P | PTE_USER | PTE_GUEST_KERNEL));
-    ck_assert_int_eq(call_mmu_update(0, ptr_to(ram(K1), 0), 0x123456789abcdef0), 0); /* not present: anything */
+    ck_assert_int_eq(call_mmu_update(0, ptr_to(ram(K1), 0), 0x123456789abcdef0),
+                     0); /* not present: anything */
     ck_assert_uint_eq(*entry(ram(K1), 0), 0x123456789abcdef0);
     check_world();
 }
@@ -242,7 +247,8 @@ START_TEST(preserve_ad)
     tree_build();
     e = entry(ram(K1), 0);
     *e |= PTE_A | PTE_D;
-    ck_assert_int_eq(call_mmu_update(0, ptr_to(ram(K1), 0) | MMU_PT_UPDATE_PRESERVE_AD, pte(ram(D0), PTE_P)), 0);
+    ck_assert_int_eq(call_mmu_update(0, ptr_to(ram(K1), 0) | MMU_PT_UPDATE_PRESERVE_AD, pte(ram(D0), PTE_P)),
+                     0);
     ck_assert_uint_eq(*e, pte(ram(D0), PTE_P | PTE_USER | PTE_GUEST_KERNEL | PTE_A | PTE_D));
     ck_assert_int_eq(call_mmu_update(0, ptr_to(ram(K1), 0), pte(ram(D0), PTE_P)), 0);
     ck_assert_uint_eq(*e, pte(ram(D0), PTE_P | PTE_USER | PTE_GUEST_KERNEL));
@@ -277,14 +283,16 @@ START_TEST(batch_stops_at_the_first_error_and_says_where)
     for (unsigned i = 0; i < 40; i++)
         req[i] = (struct mmu_update){ptr_to(ram(K1), 100 + i), pte(ram(D1), PTE_P)};
     req[35].val |= PTE_PCD;
-    ck_assert_int_eq(hc_mmu_update(&world.v[0], (uint64_t[6]){(uint64_t)req, 40, (uint64_t)&done, DOMID_SELF}),
-                     -XEN_EINVAL);
+    ck_assert_int_eq(
+        hc_mmu_update(&world.v[0], (uint64_t[6]){(uint64_t)req, 40, (uint64_t)&done, DOMID_SELF}),
+        -XEN_EINVAL);
     ck_assert_uint_eq(done, 35);
     ck_assert_uint_ne(*entry(ram(K1), 134), 0);
     ck_assert_uint_eq(*entry(ram(K1), 135), 0);
     ck_assert_uint_eq(*entry(ram(K1), 136), 0);
     check_world();
-    ck_assert_int_eq(hc_mmu_update(&world.v[0], (uint64_t[6]){8, 1, (uint64_t)&done, DOMID_SELF}), -XEN_EFAULT);
+    ck_assert_int_eq(hc_mmu_update(&world.v[0], (uint64_t[6]){8, 1, (uint64_t)&done, DOMID_SELF}),
+                     -XEN_EFAULT);
     ck_assert_uint_eq(done, 0);
     ck_assert_int_eq(hc_mmu_update(&world.v[0], (uint64_t[6]){8, 0, 0, DOMID_SELF}), 0);
     /* As continued by Xen: what was done before counts. */
@@ -304,17 +312,24 @@ START_TEST(foreign_domains)
         uint32_t domid;
         int rc;
     } cases[] = {
-        {DOMID_SELF, 0},          {1, -XEN_ESRCH},         {0, -XEN_EPERM},
-        {2, -XEN_EPERM},          {3, -XEN_ESRCH},         {DOMID_XEN, -XEN_EPERM},
-        {0x7fff, -XEN_ESRCH},     {DOMID_IO, -XEN_EBUSY}, /* RAM, where only I/O memory may be */
+        {DOMID_SELF, 0},
+        {1, -XEN_ESRCH},
+        {0, -XEN_EPERM},
+        {2, -XEN_EPERM},
+        {3, -XEN_ESRCH},
+        {DOMID_XEN, -XEN_EPERM},
+        {0x7fff, -XEN_ESRCH},
+        {DOMID_IO, -XEN_EBUSY}, /* RAM, where only I/O memory may be */
         {DOMID_SELF | 2u << 16, 0} /* tables of domain 1: its own */,
-        {DOMID_SELF | 3u << 16, -XEN_EPERM}, {DOMID_SELF | 9u << 16, -XEN_ESRCH},
+        {DOMID_SELF | 3u << 16, -XEN_EPERM},
+        {DOMID_SELF | 9u << 16, -XEN_ESRCH},
     };
 
     tree_build();
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
         ck_assert_int_eq(call_mmu_update(0, req.ptr, 0), 0); /* present, it would be a matter of flags only */
-        ck_assert_msg(hc_mmu_update(&world.v[0], (uint64_t[6]){(uint64_t)&req, 1, 0, cases[i].domid}) == cases[i].rc,
+        ck_assert_msg(hc_mmu_update(&world.v[0], (uint64_t[6]){(uint64_t)&req, 1, 0, cases[i].domid}) ==
+                          cases[i].rc,
                       "case %u", i);
         if (cases[i].domid >> 16 == 0 && cases[i].domid != DOMID_IO && cases[i].rc != 0)
             ck_assert_int_eq(hc_mmuext_op(&world.v[0], (uint64_t[6]){8, 0, 0, cases[i].domid}), cases[i].rc);
@@ -423,7 +438,8 @@ START_TEST(walk_sets_accessed_and_dirty)
     ck_assert_uint_eq(t.mfn.n, ram(D0).n);
     ck_assert(!t.writable && !t.trapped && t.global); /* the dirty bit isn't set yet */
     ck_assert_uint_eq(*entry(ram(K1), 0) & (PTE_A | PTE_D), PTE_A);
-    ck_assert_uint_eq(*entry(ram(A4), 272) & *entry(ram(K3), 0) & *entry(ram(K2), 0) & (PTE_A | PTE_D), PTE_A);
+    ck_assert_uint_eq(*entry(ram(A4), 272) & *entry(ram(K3), 0) & *entry(ram(K2), 0) & (PTE_A | PTE_D),
+                      PTE_A);
     ck_assert(walk(false, KERNEL_VA, ACCESS_WRITE, &t, &pfec));
     ck_assert(t.writable);
     ck_assert_uint_eq(*entry(ram(K1), 0) & (PTE_A | PTE_D), PTE_A | PTE_D);
@@ -456,7 +472,8 @@ START_TEST(walk_faults)
     ck_assert_uint_eq(fault_of(false, KERNEL_VA, ACCESS_READ), PFEC_PRESENT | PFEC_RSVD);
     *entry(ram(K2), 0) = pte(ram(D1), PTE_P | PTE_USER | PTE_PSE);
     ck_assert_uint_eq(fault_of(false, KERNEL_VA, ACCESS_READ), PFEC_PRESENT | PFEC_RSVD);
-    ck_assert(walk(false, USER_VA, ACCESS_WRITE, &t, &pfec) && !t.global); /* the kernel sees the user's half */
+    ck_assert(walk(false, USER_VA, ACCESS_WRITE, &t, &pfec) &&
+              !t.global); /* the kernel sees the user's half */
 }
 END_TEST
 
@@ -551,7 +568,8 @@ START_TEST(switch_between_different_kernel_halves_flushes)
 }
 END_TEST
 
-/* The kernel takes the write bit from a page that becomes a page table: no flush of all, but no writable entry. */
+/* The kernel takes the write bit from a page that becomes a page table: no flush of all, but no writable
+ * entry. */
 START_TEST(write_protected_page_can_become_a_table)
 {
     gva_t a = va_of(272, 0, 0, 7);

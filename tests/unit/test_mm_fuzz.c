@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Random page-table operations of two vCPUs, valid and invalid ones, on few frames, so that every use of a frame meets
- * every other.  After each operation all references and types are computed from scratch and compared, and
- * no TLB entry may allow writing a table; after each flush or switch no TLB entry may contradict the tables.
+ * Random page-table operations of two vCPUs, valid and invalid ones, on few frames, so that every use of a
+ * frame meets every other.  After each operation all references and types are computed from scratch and
+ * compared, and no TLB entry may allow writing a table; after each flush or switch no TLB entry may
+ * contradict the tables.
  *
- * A broken hypervisor would lose or leak a reference, let a frame be writable and a page table at once, or keep a
- * stale kernel mapping over a switch.
+ * A broken hypervisor would lose or leak a reference, let a frame be writable and a page table at once, or
+ * keep a stale kernel mapping over a switch.
  *
  * MM_FUZZ_OPS and MM_FUZZ_SEED: how many operations, and where to start; a failure names its seed.
  */
@@ -36,7 +37,8 @@ static bool chance(unsigned percent)
     return below(100) < percent;
 }
 
-/* Frames have favourite roles, so that deep trees come about: 4 L4 tables, 6 L3, 6 L2, 8 L1, 3 GDT, the rest data. */
+/* Frames have favourite roles, so that deep trees come about: 4 L4 tables, 6 L3, 6 L2, 8 L1, 3 GDT, the rest
+ * data. */
 static const unsigned role_first[] = {0, 4, 10, 16, 24, 27, 48};
 
 enum { ROLE_L4, ROLE_L3, ROLE_L2, ROLE_L1, ROLE_GDT, ROLE_DATA, NR_ROLES };
@@ -48,7 +50,8 @@ static mfn_t frame_of_role(unsigned role)
 
 static mfn_t frame_any(void)
 {
-    static const uint64_t odd[] = {0, 3, WORLD_FOREIGN, WORLD_FRAMES, WORLD_FRAMES + 5, 0xfffffffffful, 0x7ffffffful};
+    static const uint64_t odd[] = {
+        0, 3, WORLD_FOREIGN, WORLD_FRAMES, WORLD_FRAMES + 5, 0xfffffffffful, 0x7ffffffful};
 
     if (chance(4))
         return MFN(odd[below(7)]);
@@ -107,13 +110,35 @@ static uint64_t random_entry(unsigned role)
     return pte(m, e);
 }
 
-static const char *const op_names[] = {"mmu_update", "store",  "trapped", "cmpxchg", "pin",      "unpin",  "baseptr",
-                                       "userptr",    "va",     "flush",   "access",  "give",     "take",   "page",
-                                       "gdt",        "updesc", "self",    "m2p",     "exchange", "setcr3", "tweak", "probe"};
+static const char *const op_names[] = {"mmu_update", "store",   "trapped", "cmpxchg", "pin",    "unpin",
+                                       "baseptr",    "userptr", "va",      "flush",   "access", "give",
+                                       "take",       "page",    "gdt",     "updesc",  "self",   "m2p",
+                                       "exchange",   "setcr3",  "tweak",   "probe"};
 
 enum {
-    OP_UPDATE, OP_STORE, OP_TRAPPED, OP_CMPXCHG, OP_PIN, OP_UNPIN, OP_BASEPTR, OP_USERPTR, OP_VA, OP_FLUSH,
-    OP_ACCESS, OP_GIVE, OP_TAKE, OP_PAGE, OP_GDT, OP_UPDESC, OP_SELF, OP_M2P, OP_EXCHANGE, OP_SETCR3, OP_TWEAK, OP_PROBE, NR_OPS,
+    OP_UPDATE,
+    OP_STORE,
+    OP_TRAPPED,
+    OP_CMPXCHG,
+    OP_PIN,
+    OP_UNPIN,
+    OP_BASEPTR,
+    OP_USERPTR,
+    OP_VA,
+    OP_FLUSH,
+    OP_ACCESS,
+    OP_GIVE,
+    OP_TAKE,
+    OP_PAGE,
+    OP_GDT,
+    OP_UPDESC,
+    OP_SELF,
+    OP_M2P,
+    OP_EXCHANGE,
+    OP_SETCR3,
+    OP_TWEAK,
+    OP_PROBE,
+    NR_OPS,
 };
 
 static unsigned weights[NR_OPS] = {30, 16, 10, 6, 10, 6, 8, 5, 14, 8, 60, 2, 3, 2, 2, 2, 0, 1, 1, 1, 15, 15};
@@ -281,8 +306,8 @@ static bool do_gdt(unsigned v)
 }
 
 /*
- * What a kernel would do that relies on a switch to flush: with a clean TLB, touch a page, change one entry on its path,
- * switch address spaces or ask for a flush. Nothing old may be left.
+ * What a kernel would do that relies on a switch to flush: with a clean TLB, touch a page, change one entry
+ * on its path, switch address spaces or ask for a flush. Nothing old may be left.
  */
 static bool do_probe(unsigned v, const char **bad)
 {
@@ -338,7 +363,8 @@ static bool do_op(unsigned op, unsigned v, const char **bad)
     case OP_UNPIN:
         return call_mmuext(v, MMUEXT_UNPIN_TABLE, frame_of_role(below(4)).n, 0) == 0;
     case OP_BASEPTR: {
-        bool ok = call_mmuext(v, MMUEXT_NEW_BASEPTR, chance(95) ? frame_of_role(ROLE_L4).n : frame_any().n, 0) == 0;
+        bool ok =
+            call_mmuext(v, MMUEXT_NEW_BASEPTR, chance(95) ? frame_of_role(ROLE_L4).n : frame_any().n, 0) == 0;
 
         if (ok && !threaded)
             *bad = world_check_tlb(v);
@@ -361,7 +387,8 @@ static bool do_op(unsigned op, unsigned v, const char **bad)
     case OP_TAKE:
         return do_take(v);
     case OP_PAGE:
-        return call_mmuext(v, chance(50) ? MMUEXT_CLEAR_PAGE : MMUEXT_COPY_PAGE, frame_any().n, frame_any().n) == 0;
+        return call_mmuext(v, chance(50) ? MMUEXT_CLEAR_PAGE : MMUEXT_COPY_PAGE, frame_any().n,
+                           frame_any().n) == 0;
     case OP_GDT:
         return do_gdt(v);
     case OP_UPDESC:
@@ -384,7 +411,8 @@ static bool do_op(unsigned op, unsigned v, const char **bad)
         return do_exchange(v);
     case OP_SETCR3:
         /* The vCPU goes down and comes up: what it had in its TLB is gone. */
-        if (threaded || mm_set_base_pointers(&world.v[v ^ 1], &world.v[v], frame_of_role(ROLE_L4), MFN(0)) != 0)
+        if (threaded ||
+            mm_set_base_pointers(&world.v[v ^ 1], &world.v[v], frame_of_role(ROLE_L4), MFN(0)) != 0)
             return false;
         engine_flush_all(&world.v[v]);
         return true;
@@ -419,8 +447,8 @@ static unsigned long env_number(const char *name, unsigned long otherwise)
 }
 
 /*
- * Something to start from, as a kernel would have it: two address spaces with the same kernel half, a user half of their
- * own each, pinned, and one of them in use by each vCPU.
+ * Something to start from, as a kernel would have it: two address spaces with the same kernel half, a user
+ * half of their own each, pinned, and one of them in use by each vCPU.
  */
 static void plant(bool recursive)
 {
@@ -472,7 +500,8 @@ static void run(unsigned long ops, bool recursive)
                 bad = world_check();
             if (!bad)
                 bad = world_check_protected();
-            ck_assert_msg(!bad, "MM_FUZZ_SEED=%lu, operation %u (%s by vCPU %u): %s", seed, i, op_names[op], v, bad);
+            ck_assert_msg(!bad, "MM_FUZZ_SEED=%lu, operation %u (%s by vCPU %u): %s", seed, i, op_names[op],
+                          v, bad);
         }
         tear_down();
     }
@@ -513,8 +542,9 @@ END_TEST
 static void *racer(void *arg)
 {
     unsigned v = (unsigned)(uintptr_t)arg;
-    static const unsigned ops[] = {OP_UPDATE, OP_UPDATE, OP_TRAPPED, OP_CMPXCHG, OP_PIN, OP_UNPIN, OP_BASEPTR,
-                                   OP_VA,     OP_ACCESS, OP_ACCESS,  OP_ACCESS,  OP_PAGE, OP_GDT};
+    static const unsigned ops[] = {OP_UPDATE, OP_UPDATE,  OP_TRAPPED, OP_CMPXCHG, OP_PIN,
+                                   OP_UNPIN,  OP_BASEPTR, OP_VA,      OP_ACCESS,  OP_ACCESS,
+                                   OP_ACCESS, OP_PAGE,    OP_GDT};
     unsigned long n = env_number("MM_FUZZ_OPS", 300000) / 2;
 
     rng_state = env_number("MM_FUZZ_SEED", 1) * 0x9e3779b97f4a7c15 + v + 1;
