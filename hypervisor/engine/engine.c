@@ -124,9 +124,10 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
     return job.result;
 }
 
-/* Puts rip and flags in v at the instruction whose helper call has just left. */
+/* Puts rip in v at the instruction whose helper call has just left. */
 static void state_at_helper(struct engine_vcpu *e)
 {
+    const struct insn_info *info;
     uint64_t pc = e->hot.helper_ra - 1;
     const struct block *b;
 
@@ -138,7 +139,11 @@ static void state_at_helper(struct engine_vcpu *e)
         pc = e->hot.helper_ra + 5 + (uint64_t)(int64_t)rel;
     }
     b = cache_block_at(e, pc);
-    e->v.rip = b->va + cache_insn_at(e, b, pc)->guest_off;
+    info = cache_insn_at(e, b, pc);
+    e->v.rip = b->va + info->guest_off;
+    if (e->helper_leave == HELPER_FAULT && e->helper_exit.vector == VEC_PF && info->align &&
+        (e->helper_exit.cr2 & (info->align - 1u)))
+        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
 }
 
 void engine_serve_flush(struct engine_vcpu *e)
@@ -309,12 +314,10 @@ static enum next leave_helper(struct engine_vcpu *e, bool *careful)
 {
     struct vcpu *v = &e->v;
 
-    if (e->careful.active && e->helper_leave != HELPER_AGAIN) {
+    state_at_helper(e);
+    if (e->careful.active && e->helper_leave != HELPER_AGAIN)
         careful_rollback(e);
-    } else {
-        e->careful.active = false;
-        state_at_helper(e);
-    }
+    e->careful.active = false;
     switch (e->helper_leave) {
     case HELPER_CAREFUL:
         *careful = true;
