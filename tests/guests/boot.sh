@@ -10,7 +10,8 @@
 # Puts the runner's console= into the command line. Exit status: the runner's own (diptych: base/diag.h; qemu and uml:
 # 0 whatever the guest did), 124 when the time is up.
 #
-# Environment: DIPTYCH (default build/diptych), QEMU_CPU (default max), UML (default linux.uml).
+# Environment: DIPTYCH (default build/diptych), QEMU_CPU (default max), UML (default linux.uml); AS_USER, a command that runs
+# another as an ordinary user (default: as whoever we are).
 set -eu
 
 kernel=
@@ -40,7 +41,7 @@ while [ $# -gt 0 ]; do
 done
 
 # timeout(1) in the foreground, so that a terminal on stdin stays ours; 0 means no limit.
-limit="timeout --foreground --kill-after=5 $seconds"
+limit="timeout --foreground --kill-after=5 $seconds ${AS_USER:-}"
 
 case ${RUNNER:-diptych} in
 diptych)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+#
+# Sourced by every test in outside/. run.sh has set: stage, a directory that an ordinary user can read, with diptych, kernels/NAME/vmlinuz,
+# demo.cpio.gz and tests.cpio.gz; work, this test's own directory; quick, 1 or 0; kernels, the names of the kernels to be
+# tried; runner, as in boot.sh. The current directory is the repository's top.
+
+here=tests/guests
+demo=$stage/demo.cpio.gz
+session_dir=$work
+. $here/session.sh
+
+ok() { echo "ok $1"; }
+not_ok() { echo "not ok $1: $2"; }
+skip() { echo "skip $1: $2"; }
+
+# needs_diptych NAME: a property that only our own command has; ends the test for other runners.
+needs_diptych() {
+    [ "$runner" = diptych ] || { skip "$1" "it is about diptych's command, and the runner is $runner"; exit 0; }
+}
+
+# kernel NAME: path of a stock kernel's image, in $image; says why not and fails when it couldn't be fetched.
+kernel() {
+    image=$stage/kernels/$1/vmlinuz
+    [ -s "$image" ]
+}
+
+# boot OPTIONS-OF-BOOT.SH...: boots to the end, console in $work/console, the runner's words in $work/stderr, its status in $status.
+boot() {
+    sh $here/boot.sh --timeout "${limit:-90}" "$@" <"${input:-/dev/null}" >"$work/console" 2>"$work/stderr"
+    status=$?
+    tr -d '\r' <"$work/console" >"$work/console.lines"
+}
+
+# sickness FILE: the first line of a kernel's log that no healthy kernel writes; nothing when there is none. "WARNING: " from the
+# CPU-bug code is advice about settings, not a warning of WARN().
+sickness() {
+    grep -a -m1 -E 'WARNING: |BUG: |Call Trace|Oops|general protection fault|soft lockup|hard LOCKUP|rcu.*(stall|starved)|Kernel panic|unchecked MSR|INFO: task' "$1" |
+        grep -v -E 'WARNING: Unprivileged eBPF|AMD Retpoline|vulnerable'
+}
+
+# said: what the runner said last, on one line, for messages.
+said() { tail -n 1 "$work/stderr" | cut -c1-200; }
+
+# ends NAME STATUS: judges the boot before by its exit status.
+ends() {
+    if [ "$status" -eq "$2" ]; then
+        ok "$1"
+    else
+        not_ok "$1" "ended with status $status, not $2: $(said)"
+    fi
+}
+
+# diptych ARGUMENTS...: our command, as an ordinary user, in an empty directory of its own; stdout in $work/out, stderr in $work/stderr.
+diptych() {
+    rm -rf "$work/cwd"
+    mkdir "$work/cwd"
+    chmod 777 "$work/cwd"
+    # shellcheck disable=SC2086
+    (cd "$work/cwd" && exec timeout --kill-after=5 "${limit:-60}" ${AS_USER:-} "$DIPTYCH" "$@") <"${input:-/dev/null}" \
+        >"${output:-$work/out}" 2>"$work/stderr"
+    status=$?
+}
+
+# refuses NAME STATUS WORD ARGUMENTS...: the command refuses these arguments as it should: with that status, in one line on stderr that
+# has WORD in it, with nothing on stdout and no file left in its directory.
+refuses() {
+    name=$1
+    expected=$2
+    word=$3
+    shift 3
+    diptych "$@"
+    lines=$(wc -l <"$work/stderr")
+    if [ $status -ne "$expected" ]; then
+        not_ok "$name" "status $status, not $expected: $(said)"
+    elif [ "$lines" -ne 1 ]; then
+        not_ok "$name" "$lines lines on stderr, not one: $(said)"
+    elif ! grep -q '^diptych: ' "$work/stderr" || ! grep -q -F -- "$word" "$work/stderr"; then
+        not_ok "$name" "the line doesn't name '$word': $(said)"
+    elif [ -z "${output:-}" ] && [ -s "$work/out" ]; then
+        not_ok "$name" "it also spoke on stdout: $(head -n 1 "$work/out")"
+    elif [ -n "$(ls -A "$work/cwd")" ]; then
+        not_ok "$name" "it left $(ls -A "$work/cwd") behind"
+    else
+        ok "$name"
+    fi
+}

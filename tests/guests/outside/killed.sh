@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A running guest that is told to go (SIGTERM, SIGINT, SIGHUP) goes at once, with 128 + the signal's number, and leaves no file,
+# shared memory or process behind; so it does after SIGKILL.
+# quick
+. tests/guests/lib.sh
+
+needs_diptych killed
+kernel bookworm-cloud || { skip killed "the kernel could not be fetched"; exit 0; }
+leftovers() { ls -A /dev/shm "${TMPDIR:-/tmp}" /run 2>/dev/null | grep -i diptych | grep -v 'diptych-guests\.' | sort; }
+before=$(leftovers)
+for signal in TERM:143 INT:130 HUP:129 KILL:137; do
+    label=killed-${signal%:*}
+    rm -f "$work/in"
+    mkfifo "$work/in"
+    # shellcheck disable=SC2086
+    ${AS_USER:-} "$DIPTYCH" run --type pv --kernel "$image" --initrd "$demo" --memory 256M --vcpus 2 \
+        --cmdline 'console=hvc0 quiet diptych_do=hang' <"$work/in" >"$work/console" 2>"$work/stderr" &
+    session_pid=$!
+    exec 8>"$work/in"
+    if ! session_expect 1 '^guest: first line' 60; then
+        not_ok "$label" "no guest to kill: $(said)"
+        session_kill
+        continue
+    fi
+    kill -"${signal%:*}" "$session_pid"
+    left=50
+    while kill -0 "$session_pid" 2>/dev/null && [ $left -gt 0 ]; do
+        left=$((left - 1))
+        sleep 0.1
+    done
+    [ $left -gt 0 ] || kill -KILL "$session_pid"
+    session_end
+    status=$?
+    if [ $left -eq 0 ]; then
+        not_ok "$label" "still there 5 s later"
+    elif [ $status -ne "${signal#*:}" ]; then
+        not_ok "$label" "status $status, not ${signal#*:}: $(said)"
+    elif [ "$(leftovers)" != "$before" ]; then
+        not_ok "$label" "left behind: $(leftovers | tr '\n' ' ')"
+    else
+        ok "$label"
+    fi
+done

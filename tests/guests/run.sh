@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The guest tests: boots stock kernels and judges them from outside (outside/, one file a property) and from inside (inside/, run in
+# guests by outside/inside.sh).
+#
+#   run.sh [--quick] [--runner diptych|qemu|uml] [--kernels 'NAME ...'] [TEST...]
+#
+# Prints "ok NAME", "not ok NAME: why" or "skip NAME: why" a test, and last "N passed, N failed, N skipped". What a failed test left
+# stays in build/guests/failed/TEST. Guests run as an ordinary user: when we are root, as nobody.
+# Tests whose comment has a line "# quick" make up --quick.
+set -u
+
+cd "$(dirname "$0")/../.." || exit 2
+quick=0
+runner=${RUNNER:-diptych}
+kernels='bookworm-cloud bookworm trixie-cloud trixie sid-cloud sid'
+tests=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --quick) quick=1 ;;
+    --runner)
+        runner=$2
+        shift
+        ;;
+    --kernels)
+        kernels=$2
+        shift
+        ;;
+    -*)
+        echo "run.sh: unknown option $1; options: --quick --runner NAME --kernels 'NAME ...'" >&2
+        exit 2
+        ;;
+    *) tests="$tests $1" ;;
+    esac
+    shift
+done
+if [ -z "$tests" ]; then
+    for file in tests/guests/outside/*.sh; do
+        [ $quick = 0 ] || grep -q '^# quick$' "$file" || continue
+        tests="$tests $(basename "$file" .sh)"
+    done
+fi
+[ $quick = 0 ] || kernels=${kernels%% *}
+
+if [ "$runner" = diptych ] && [ ! -x build/diptych ]; then
+    echo "not ok guests: build/diptych isn't built; run make"
+    echo "0 passed, 1 failed, 0 skipped"
+    exit 1
+fi
+
+# The stage: what an ordinary user needs, where he can read it, wherever this tree is.
+stage=$(mktemp -d "${TMPDIR:-/tmp}/diptych-guests.XXXXXX") || exit 1
+results=$stage/results
+trap 'rm -rf "$stage"' EXIT
+trap 'exit 130' INT TERM
+chmod 755 "$stage"
+mkdir "$stage/kernels"
+# shellcheck disable=SC2086
+sh tests/guests/fetch-kernel.sh $kernels >/dev/null
+for name in $kernels; do
+    [ -s "build/guests/kernels/$name/vmlinuz" ] || continue
+    mkdir "$stage/kernels/$name"
+    cp "build/guests/kernels/$name/vmlinuz" "$stage/kernels/$name/"
+done
+sh tests/guests/build-images.sh || { echo "not ok guests: the images can't be built"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+cp build/guests/demo.cpio.gz build/guests/tests.cpio.gz "$stage/"
+[ "$runner" != diptych ] || cp build/diptych "$stage/"
+chmod -R a+rX "$stage"
+
+AS_USER=
+[ "$(id -u)" != 0 ] || AS_USER='setpriv --reuid=65534 --regid=65534 --clear-groups'
+DIPTYCH=$stage/diptych
+RUNNER=$runner
+export AS_USER DIPTYCH RUNNER stage quick kernels runner
+
+rm -rf build/guests/failed
+: >"$results"
+for test in $tests; do
+    work=$stage/work
+    rm -rf "$work"
+    mkdir "$work"
+    chmod 755 "$work"
+    export work
+    timeout --kill-after=10 1200 sh "tests/guests/outside/$test.sh" </dev/null >"$stage/said" 2>"$stage/complaints"
+    status=$?
+    if [ $status -ne 0 ] || ! grep -q -E '^(ok|not ok|skip) ' "$stage/said"; then
+        echo "not ok $test: the test itself ended with status $status: $(tail -n 1 "$stage/complaints")" >>"$stage/said"
+    fi
+    grep -E '^(ok|not ok|skip) ' "$stage/said"
+    grep -E '^(ok|not ok|skip) ' "$stage/said" >>"$results"
+    if grep -q '^not ok ' "$stage/said"; then
+        mkdir -p build/guests/failed
+        cp -r "$work" "build/guests/failed/$test"
+        cp "$stage/complaints" "build/guests/failed/$test/complaints"
+    fi
+done
+passed=$(grep -c '^ok ' "$results")
+failed=$(grep -c '^not ok ' "$results")
+echo "$passed passed, $failed failed, $(grep -c '^skip ' "$results") skipped"
+[ "$failed" -eq 0 ]
