@@ -248,7 +248,7 @@ int pv_build(struct domain *d, const struct kernel_image *k, const void *module,
     if (failing("hang")) {
         console_output("ready", 5);
         for (;;)
-            pause();
+            usleep(1000);
     }
     fake.module_size = module_size;
     snprintf(fake.cmdline, sizeof(fake.cmdline), "%s", cmdline);
