@@ -57,12 +57,26 @@ enum vector {
 #define PFEC_RSVD 8u
 #define PFEC_FETCH 16u
 
+#define SEG_ATTR_L 0x2000u /* bits of segment.attr: 64-bit code, */
+#define SEG_ATTR_D 0x4000u /* 32-bit code or stack */
+
 struct segment {
     uint16_t selector;
     uint16_t attr;  /* descriptor bits 40..55: type, S, DPL, P, limit 19:16 cleared, AVL, L, D, G */
     uint32_t limit; /* in bytes, inclusive */
     uint64_t base;
 };
+
+/* Bits of segment.attr, that is, of the descriptor less 40. */
+#define SEG_ATTR_RW 0x0002u          /* data: writable; code: readable */
+#define SEG_ATTR_EXPAND_DOWN 0x0004u /* data */
+#define SEG_ATTR_CONFORMING 0x0004u  /* code */
+#define SEG_ATTR_CODE 0x0008u
+#define SEG_ATTR_S 0x0010u
+#define SEG_ATTR_P 0x0080u
+#define SEG_ATTR_L 0x2000u  /* 64-bit code */
+#define SEG_ATTR_DB 0x4000u /* 32-bit code or stack */
+#define SEG_ATTR_G 0x8000u
 
 /* Why the engine came back.  Names of the fields that matter are in brackets. */
 enum exit_reason {

@@ -19,7 +19,17 @@ bool store_commit(struct engine_vcpu *e, uint64_t va, const void *data, unsigned
         return false;
     }
     if (t.trapped) {
-        if (e->v.ops->trapped_write(&e->v, t.mfn, va & ~PAGE_MASK, data, n))
+        const uint8_t *bytes = data;
+        unsigned done = 0;
+
+        while (done < n) {
+            unsigned part = n - done < 64 ? n - done : 64;
+
+            if (!e->v.ops->trapped_write(&e->v, t.mfn, (va & ~PAGE_MASK) + done, bytes + done, part))
+                break;
+            done += part;
+        }
+        if (done == n)
             return true;
         *f = (struct guest_fault){
             .cr2 = va, .pfec = PFEC_PRESENT | PFEC_WRITE | (e->v.user_mode ? PFEC_USER : 0)};

@@ -333,13 +333,14 @@ int console_open(const struct console_events *events, const char **why)
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
         sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &old);
+    console.open = true; /* the thread may call console_abandon() at once */
     err = pthread_create(&console.thread, NULL, console_thread, NULL);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (err) {
+        console.open = false;
         terminal_restore();
         return -err;
     }
-    console.open = true;
     return 0;
 }
 

@@ -336,6 +336,8 @@ static void domain_free_frames(uint16_t domid)
 
 void vm_domain_destroy(struct domain *d)
 {
+    if (d->pv)
+        pv_backends_stop(d); /* for domains that never came to life */
     if (d->trace)
         trace_destroy(d->trace);
     for (unsigned i = 0; i < d->nr_vcpus; i++) {

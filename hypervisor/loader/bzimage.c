@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Linux's bzImage container: a real-mode setup part and, behind it, a decompressor that carries the compressed
- * kernel.  A PV guest needs neither; the setup header says where the kernel lies.
+ * Linux's bzImage container: a real-mode setup part and, behind it, a decompressor that carries the
+ * compressed kernel.  A PV guest needs neither; the setup header says where the kernel lies.
  *
  * Source: Linux, Documentation/arch/x86/boot.rst ("The Linux/x86 Boot Protocol").
  */
@@ -37,8 +37,8 @@ bool bzimage_probe(const uint8_t *file, size_t size)
            memcmp(file + HDR_MAGIC, "HdrS", 4) == 0;
 }
 
-int bzimage_payload(const uint8_t *file, size_t size, const uint8_t **payload, size_t *payload_size, char *why,
-                    size_t why_size)
+int bzimage_payload(const uint8_t *file, size_t size, const uint8_t **payload, size_t *payload_size,
+                    char *why, size_t why_size)
 {
     uint64_t start, length;
     unsigned setup_sects;
@@ -46,17 +46,22 @@ int bzimage_payload(const uint8_t *file, size_t size, const uint8_t **payload, s
     if (!bzimage_probe(file, size))
         return image_error(why, why_size, "not a bzImage");
     if (size < HDR_END)
-        return image_error(why, why_size, "bzImage is cut short after %zu bytes; copy or download it again", size);
+        return image_error(why, why_size, "bzImage is cut short after %zu bytes; copy or download it again",
+                           size);
     if (get_u16(file + HDR_VERSION) < VERSION_PAYLOAD)
-        return image_error(why, why_size, "bzImage has boot protocol %u.%02u, older than 2.08 (Linux 2.6.24); use a newer kernel",
-                           file[HDR_VERSION + 1], file[HDR_VERSION]);
+        return image_error(
+            why, why_size,
+            "bzImage has boot protocol %u.%02u, older than 2.08 (Linux 2.6.24); use a newer kernel",
+            file[HDR_VERSION + 1], file[HDR_VERSION]);
     setup_sects = file[HDR_SETUP_SECTS] ? file[HDR_SETUP_SECTS] : 4;
     start = (uint64_t)(setup_sects + 1) * SECTOR_SIZE + get_u32(file + HDR_PAYLOAD_OFFSET);
     length = get_u32(file + HDR_PAYLOAD_LENGTH);
     if (length == 0)
-        return image_error(why, why_size, "bzImage carries no compressed kernel; use the vmlinuz of a Linux distribution");
+        return image_error(why, why_size,
+                           "bzImage carries no compressed kernel; use the vmlinuz of a Linux distribution");
     if (start > size || length > size - start)
-        return image_error(why, why_size, "bzImage is cut short: %zu bytes of at least %llu; copy or download it again",
+        return image_error(why, why_size,
+                           "bzImage is cut short: %zu bytes of at least %llu; copy or download it again",
                            size, (unsigned long long)(start + length));
     *payload = file + start;
     *payload_size = length;

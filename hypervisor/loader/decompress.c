@@ -2,8 +2,8 @@
 /*
  * The compressions that Linux knows for its own image, each into one flat buffer.
  *
- * The result's size is known beforehand (has_size) or bounded (IMAGE_MAX), so every decoder writes straight to the
- * final buffer in one call: no chunks, no growing, no copies.
+ * The result's size is known beforehand (has_size) or bounded (IMAGE_MAX), so every decoder writes straight
+ * to the final buffer in one call: no chunks, no growing, no copies.
  *
  * Source of the list: Linux, lib/decompress.c and arch/x86/boot/compressed/Makefile.
  */
@@ -19,8 +19,8 @@
 /* A dictionary of 128 MiB, xz's for recent kernels, needs little more than that. */
 #define LZMA_MEMORY (768UL << 20)
 
-static enum decompress_status decompress_gzip(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size,
-                                              size_t *produced)
+static enum decompress_status decompress_gzip(const uint8_t *in, size_t in_size, uint8_t *out,
+                                              size_t out_size, size_t *produced)
 {
     z_stream z = {
         .next_in = (uint8_t *)in, .avail_in = (uInt)in_size, .next_out = out, .avail_out = (uInt)out_size
@@ -41,13 +41,13 @@ static enum decompress_status decompress_gzip(const uint8_t *in, size_t in_size,
     return z.avail_out == 0 ? DECOMPRESS_TOO_BIG : DECOMPRESS_TRUNCATED;
 }
 
-static enum decompress_status decompress_bzip2(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size,
-                                               size_t *produced)
+static enum decompress_status decompress_bzip2(const uint8_t *in, size_t in_size, uint8_t *out,
+                                               size_t out_size, size_t *produced)
 {
-    bz_stream z = {
-        .next_in = (char *)in, .avail_in = (unsigned)in_size, .next_out = (char *)out,
-        .avail_out = (unsigned)out_size
-    };
+    bz_stream z = { .next_in = (char *)in,
+                    .avail_in = (unsigned)in_size,
+                    .next_out = (char *)out,
+                    .avail_out = (unsigned)out_size };
     unsigned in_left, out_left;
     int ret;
 
@@ -105,8 +105,8 @@ static enum decompress_status decompress_xz(const uint8_t *in, size_t in_size, u
     return run_lzma(&z, in, in_size, out, out_size, produced);
 }
 
-static enum decompress_status decompress_lzma(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size,
-                                              size_t *produced)
+static enum decompress_status decompress_lzma(const uint8_t *in, size_t in_size, uint8_t *out,
+                                              size_t out_size, size_t *produced)
 {
     lzma_stream z = LZMA_STREAM_INIT;
 
@@ -115,14 +115,16 @@ static enum decompress_status decompress_lzma(const uint8_t *in, size_t in_size,
     return run_lzma(&z, in, in_size, out, out_size, produced);
 }
 
-static enum decompress_status decompress_zstd(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size,
-                                              size_t *produced)
+static enum decompress_status decompress_zstd(const uint8_t *in, size_t in_size, uint8_t *out,
+                                              size_t out_size, size_t *produced)
 {
-    size_t frame = ZSTD_findFrameCompressedSize(in, in_size); /* what is behind it makes ZSTD_decompress() fail */
+    size_t frame =
+        ZSTD_findFrameCompressedSize(in, in_size); /* what is behind it makes ZSTD_decompress() fail */
     size_t n;
 
     if (ZSTD_isError(frame))
-        return ZSTD_getErrorCode(frame) == ZSTD_error_srcSize_wrong ? DECOMPRESS_TRUNCATED : DECOMPRESS_CORRUPT;
+        return ZSTD_getErrorCode(frame) == ZSTD_error_srcSize_wrong ? DECOMPRESS_TRUNCATED
+                                                                    : DECOMPRESS_CORRUPT;
     n = ZSTD_decompress(out, out_size, in, frame);
     if (ZSTD_isError(n)) {
         switch (ZSTD_getErrorCode(n)) {
@@ -175,7 +177,9 @@ int payload_decompress(const uint8_t *in, size_t in_size, bool has_size, struct 
     enum decompress_status status;
 
     if (!f)
-        return image_error(why, why_size, "kernel is compressed in a way that Diptych doesn't know; use gzip, bzip2, lzma, xz, lzo, lz4 or zstd");
+        return image_error(why, why_size,
+                           "kernel is compressed in a way that Diptych doesn't know; use gzip, bzip2, lzma, "
+                           "xz, lzo, lz4 or zstd");
     if (in_size > IMAGE_MAX)
         return image_error(why, why_size, "%s data of %zu bytes is too large for a kernel", f->name, in_size);
     if (has_size && in_size >= 4) {
@@ -183,8 +187,10 @@ int payload_decompress(const uint8_t *in, size_t in_size, bool has_size, struct 
 
         room = p[0] | p[1] << 8 | p[2] << 16 | (size_t)p[3] << 24;
         if (room == 0 || room > IMAGE_MAX)
-            return image_error(why, why_size, "%s data claims to be a kernel of %zu bytes: damaged; copy or download it again",
-                               f->name, room);
+            return image_error(
+                why, why_size,
+                "%s data claims to be a kernel of %zu bytes: damaged; copy or download it again", f->name,
+                room);
     }
     if (image_buf_alloc(out, room, why, why_size) < 0)
         return -1;
@@ -199,11 +205,12 @@ int payload_decompress(const uint8_t *in, size_t in_size, bool has_size, struct 
     case DECOMPRESS_NO_MEMORY:
         return image_error(why, why_size, "not enough host memory to decompress the %s data", f->name);
     case DECOMPRESS_TRUNCATED:
-        return image_error(why, why_size, "%s data ends too early; copy or download the kernel again", f->name);
+        return image_error(why, why_size, "%s data ends too early; copy or download the kernel again",
+                           f->name);
     case DECOMPRESS_TOO_BIG:
         if (!has_size)
-            return image_error(why, why_size, "%s data holds more than %lu MiB, too much for a kernel", f->name,
-                               IMAGE_MAX >> 20);
+            return image_error(why, why_size, "%s data holds more than %lu MiB, too much for a kernel",
+                               f->name, IMAGE_MAX >> 20);
         break;
     default:
         break;

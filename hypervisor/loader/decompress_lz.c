@@ -3,7 +3,8 @@
  * Two containers around plain LZ blocks that the libraries leave to their callers: LZ4's legacy frames, as
  * `lz4 -l` writes them, and lzop's.
  *
- * Sources: lz4, doc/lz4_Frame_format.md, "Legacy frame"; lzop's format as Linux' lib/decompress_unlzo.c reads it.
+ * Sources: lz4, doc/lz4_Frame_format.md, "Legacy frame"; lzop's format as Linux' lib/decompress_unlzo.c reads
+ * it.
  */
 #include <lz4.h>
 #include <lzo/lzo1x.h>
@@ -108,8 +109,8 @@ static enum decompress_status lzop_header(struct reader *r, uint32_t *flags)
     *flags = read_be(r, 4);
     if (*flags & LZOP_FILTER)
         return DECOMPRESS_CORRUPT; /* needs what no decompressor of kernels has */
-    read_be(r, 4); /* mode */
-    read_be(r, 4); /* mtime */
+    read_be(r, 4);                 /* mode */
+    read_be(r, 4);                 /* mtime */
     if (version >= LZOP_VERSION_LEVEL)
         read_be(r, 4);
     read_bytes(r, read_be(r, 1)); /* file name */
@@ -117,7 +118,8 @@ static enum decompress_status lzop_header(struct reader *r, uint32_t *flags)
     wanted = read_be(r, 4);
     if (r->failed)
         return DECOMPRESS_TRUNCATED;
-    sum = (uint32_t)(*flags & LZOP_CRC32_HEADER ? crc32(0, start, (uInt)size) : adler32(1, start, (uInt)size));
+    sum =
+        (uint32_t)(*flags & LZOP_CRC32_HEADER ? crc32(0, start, (uInt)size) : adler32(1, start, (uInt)size));
     if (sum != wanted)
         return DECOMPRESS_CORRUPT;
     if (*flags & LZOP_EXTRA_FIELD) {

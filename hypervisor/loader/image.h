@@ -2,8 +2,8 @@
 /*
  * The steps by which a kernel file becomes a struct kernel_image; between the files of loader/ only.
  *
- * All input is hostile.  Every function that fails returns -1 and leaves one line in why, without the file's name
- * (kernel_load() puts it in front) and without control characters.
+ * All input is hostile.  Every function that fails returns -1 and leaves one line in why, without the file's
+ * name (kernel_load() puts it in front) and without control characters.
  */
 #ifndef DIPTYCH_LOADER_IMAGE_H
 #define DIPTYCH_LOADER_IMAGE_H
@@ -33,16 +33,16 @@ int image_error(char *why, size_t why_size, const char *fmt, ...) __attribute__(
 /* Has the file the marks of Linux's boot protocol? */
 bool bzimage_probe(const uint8_t *file, size_t size);
 /* Where in the file the compressed kernel lies. */
-int bzimage_payload(const uint8_t *file, size_t size, const uint8_t **payload, size_t *payload_size, char *why,
-                    size_t why_size);
+int bzimage_payload(const uint8_t *file, size_t size, const uint8_t **payload, size_t *payload_size,
+                    char *why, size_t why_size);
 
 /* ---- decompress.c ---- */
 
 /* Is this the beginning of a format that payload_decompress() knows? */
 bool payload_probe(const uint8_t *in, size_t in_size);
 /*
- * Decompresses into a new buffer, owned by the caller on success.  has_size: the last four bytes are the size of
- * the result, as in every bzImage (gzip has them anyway, the kernel's build appends them to the others); a
+ * Decompresses into a new buffer, owned by the caller on success.  has_size: the last four bytes are the size
+ * of the result, as in every bzImage (gzip has them anyway, the kernel's build appends them to the others); a
  * different result is an error then.  Bytes behind the end of the compressed data are ignored.
  */
 int payload_decompress(const uint8_t *in, size_t in_size, bool has_size, struct image_buf *out, char *why,

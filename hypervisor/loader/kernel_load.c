@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From a kernel file to a struct kernel_image: reads the file, finds out what it is, unwraps it, has the ELF image
- * parsed; and names the file in what goes wrong.
+ * From a kernel file to a struct kernel_image: reads the file, finds out what it is, unwraps it, has the ELF
+ * image parsed; and names the file in what goes wrong.
  *
  * The file is read, not mapped: nobody can change or shorten it under us.
  */
@@ -146,6 +146,7 @@ int kernel_load(const char *path, struct kernel_image *k, char *why, size_t why_
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* doesn't hang on a FIFO */
     int ret;
 
+    memset(k, 0, sizeof(*k));
     if (fd < 0)
         return image_error(why, why_size, "%s: cannot be opened: %s", path, strerror(errno));
     ret = kernel_load_fd(fd, path, k, why, why_size);

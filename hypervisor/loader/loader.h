@@ -29,8 +29,7 @@ struct kernel_image {
 
 /* Reads a bzImage (gzip, bzip2, lzma, xz, lzo, lz4, zstd) or plain (optionally gzipped) ELF. 0, or -1 with one line in why. */
 int kernel_load(const char *path, struct kernel_image *k, char *why, size_t why_size);
-/* As above, from an open file, whatever its offset; path is for messages.  fd stays the caller's: a guest that reboots
- * in the sandbox, where nothing can be opened, is loaded from it again. */
+/* The same from an open file, from its start; path only names it in messages. A restart reads the same file again. */
 int kernel_load_fd(int fd, const char *path, struct kernel_image *k, char *why, size_t why_size);
 void kernel_free(struct kernel_image *k);
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The PV domain builder: puts a kernel and its module into a domain's fresh memory, with everything that the start
- * of day promises.  Runs once a domain, before its vCPUs do.
+ * The PV domain builder: puts a kernel and its module into a domain's fresh memory, with everything that the
+ * start of day promises.  Runs once a domain, before its vCPUs do.
  *
- * Relies on frames reading as zero when they come from machine_alloc(): nothing here clears what it doesn't fill.
+ * Relies on frames reading as zero when they come from machine_alloc(): nothing here clears what it doesn't
+ * fill.
  */
+#include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <unistd.h>
 
 #include "loader/image.h"
 #include "loader/pv_layout.h"
@@ -18,8 +20,8 @@ static unsigned long long mib_of(uint64_t pages)
 }
 
 /* Lays out the domain; says how much memory it would take if it has too little. */
-static int lay_out(struct pv_layout *l, const struct domain *d, const struct kernel_image *k, size_t module_size,
-                   char *why, size_t why_size)
+static int lay_out(struct pv_layout *l, const struct domain *d, const struct kernel_image *k,
+                   size_t module_size, char *why, size_t why_size)
 {
     uint64_t pages = d->nr_pages;
 
@@ -32,29 +34,48 @@ static int lay_out(struct pv_layout *l, const struct domain *d, const struct ker
         if (pv_layout(l, k, pages, module_size, why, why_size) < 0)
             return -1;
     }
-    return image_error(why, why_size, "too little memory: this kernel%s needs at least %llu MiB to start, the guest has %llu MiB; raise memory",
-                       module_size > 0 ? " with its ramdisk" : "", mib_of(l->nr_pages_needed), mib_of(d->nr_pages));
+    return image_error(why, why_size,
+                       "too little memory: this kernel%s needs at least %llu MiB to start, the guest has "
+                       "%llu MiB; raise memory",
+                       module_size > 0 ? " with its ramdisk" : "", mib_of(l->nr_pages_needed),
+                       mib_of(d->nr_pages));
 }
 
-/* Has the host bring in the frames all at once: a fault a page takes longer than copying the page. */
-static void prefault(const struct domain *d, const struct frame_range *r)
+/*
+ * Puts bytes into the domain's memory from byte offset at on.  Through the file, not the mapping: the host
+ * then neither clears the pages first nor takes a fault for each, and says so if it has no memory left.
+ */
+static int copy_in(const struct domain *d, uint64_t at, const uint8_t *from, size_t size, char *why,
+                   size_t why_size)
 {
-    if (r->nr > 0)
-        madvise(pv_build_hva(d, r->pfn), r->nr * PAGE_SIZE, MADV_POPULATE_WRITE); /* older hosts say EINVAL */
+    off_t to = (off_t)(d->first_mfn.n * PAGE_SIZE + at);
+
+    while (size > 0) {
+        ssize_t n = pwrite(machine.memfd, from, size, to);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return image_error(why, why_size, "no host memory for the guest's kernel and ramdisk: %s",
+                               n < 0 ? strerror(errno) : "file too short");
+        from += n;
+        to += n;
+        size -= (size_t)n;
+    }
+    return 0;
 }
 
-static void copy_kernel(const struct domain *d, const struct kernel_image *k, const struct pv_layout *l)
+static int copy_kernel(const struct domain *d, const struct kernel_image *k, char *why, size_t why_size)
 {
-    uint8_t *base = pv_build_hva(d, 0);
-
-    prefault(d, &l->kernel);
     for (unsigned i = 0; i < k->nr_segments; i++) {
         const struct kernel_segment *s = &k->segment[i];
 
-        memcpy(base + (s->vaddr - k->virt_base), s->data, s->file_size);
+        if (copy_in(d, s->vaddr - k->virt_base, s->data, s->file_size, why, why_size) < 0)
+            return -1;
     }
     if (k->hypercall_page != XEN_NOTE_UNSET)
-        pv_hypercall_page_write(base + (k->hypercall_page - k->virt_base));
+        pv_hypercall_page_write(pv_build_hva(d, (k->hypercall_page - k->virt_base) / PAGE_SIZE));
+    return 0;
 }
 
 /* The two tables between pfns and mfns: the guest's own, and the machine's. */
@@ -62,7 +83,6 @@ static void write_translations(const struct domain *d, const struct pv_layout *l
 {
     uint64_t *p2m = pv_build_hva(d, l->p2m.pfn);
 
-    prefault(d, &l->p2m);
     for (uint64_t pfn = 0; pfn < d->nr_pages; pfn++) {
         mfn_t m = pv_build_mfn(d, pfn);
 
@@ -103,15 +123,15 @@ int pv_build(struct domain *d, const struct kernel_image *k, const void *module,
     if (!module)
         module_size = 0;
     if (strlen(cmdline) >= MAX_GUEST_CMDLINE)
-        return image_error(why, why_size, "kernel command line has %zu characters, the PV ABI has room for %d; shorten it",
+        return image_error(why, why_size,
+                           "kernel command line has %zu characters, the PV ABI has room for %d; shorten it",
                            strlen(cmdline), MAX_GUEST_CMDLINE - 1);
     if (lay_out(&l, d, k, module_size, why, why_size) < 0)
         return -1;
 
-    copy_kernel(d, k, &l);
-    prefault(d, &l.module);
-    if (module_size > 0)
-        memcpy(pv_build_hva(d, l.module.pfn), module, module_size);
+    if (copy_kernel(d, k, why, why_size) < 0 ||
+        copy_in(d, l.module.pfn * PAGE_SIZE, module, module_size, why, why_size) < 0)
+        return -1;
     write_translations(d, &l);
     if (give_rings(d, &l) < 0)
         return image_error(why, why_size, "internal error: store and console pages were refused");
@@ -121,10 +141,8 @@ int pv_build(struct domain *d, const struct kernel_image *k, const void *module,
         d->pv->shared_info->vcpu_info[i].evtchn_upcall_mask = 1;
 
     l4 = pv_tables_write(d, &l);
-    pv_vcpu0_set(d, k, &l, l4);
-    lock_acquire(&d->mm_lock);
+    pv_vcpu0_set(d, k, &l);
     ret = mm_adopt_initial_tables(d, l4);
-    lock_release(&d->mm_lock);
     if (ret < 0)
         return image_error(why, why_size, "internal error: initial page tables were refused (%d)", ret);
     return 0;

@@ -8,7 +8,7 @@
 
 #include "loader/image.h"
 
-#define REGION_ALIGN (4UL << 20)  /* the mapped region ends on such a boundary ... */
+#define REGION_ALIGN (4UL << 20)     /* the mapped region ends on such a boundary ... */
 #define REGION_PADDING (512UL << 10) /* ... with at least this much behind the last thing in it */
 #define VA_BITS_MASK ((1UL << 48) - 1)
 
@@ -33,8 +33,8 @@ static uint64_t table_index(uint64_t va, unsigned level)
 }
 
 /*
- * Which tables the mapping of m->va, m->frames.nr needs, laid out from pfn on: the level-4 table, then level by
- * level.  Tables that the other mapping (NULL: none), at higher addresses, has already are left out.
+ * Which tables the mapping of m->va, m->frames.nr needs, laid out from pfn on: the level-4 table, then level
+ * by level.  Tables that the other mapping (NULL: none), at higher addresses, has already are left out.
  */
 static void count_tables(struct pv_mapping *m, uint64_t pfn, const struct pv_mapping *other)
 {
@@ -66,10 +66,14 @@ static int lay_base_mapping(struct pv_layout *l, const struct kernel_image *k, u
     do {
         end = (want | (REGION_ALIGN - 1)) + 1; /* always beyond want: that is how libxenguest rounds */
         if (want < m->va || end < m->va)
-            return image_error(why, why_size, "kernel and module don't fit behind the kernel's address 0x%llx; use a smaller module",
-                               (unsigned long long)k->virt_base);
+            return image_error(
+                why, why_size,
+                "kernel and module don't fit behind the kernel's address 0x%llx; use a smaller module",
+                (unsigned long long)k->virt_base);
         if (!gva_canonical(GVA(end - 1)) || (m->va < HYPERVISOR_VIRT_END && end > HYPERVISOR_VIRT_START))
-            return image_error(why, why_size, "kernel and module would run into addresses that a PV guest can't have; use a smaller module");
+            return image_error(why, why_size,
+                               "kernel and module would run into addresses that a PV guest can't have; use a "
+                               "smaller module");
         m->frames = (struct frame_range){ 0, (end - m->va) / PAGE_SIZE };
         count_tables(m, *cursor, NULL);
         want = m->va + (*cursor + m->all_tables.nr + more) * PAGE_SIZE;
@@ -91,9 +95,11 @@ static int lay_p2m_mapping(struct pv_layout *l, const struct kernel_image *k, ui
     l->p2m = take(cursor, l->p2m.nr);
     m->va = k->init_p2m;
     m->frames = l->p2m;
-    if (end < k->init_p2m || end > k->virt_base || !gva_canonical(GVA(k->init_p2m)) || !gva_canonical(GVA(end - 1)) ||
-        (k->init_p2m < HYPERVISOR_VIRT_END && end > HYPERVISOR_VIRT_START))
-        return image_error(why, why_size, "kernel wants its P2M at 0x%llx, where there is no room for it; use another kernel or less memory",
+    if (end < k->init_p2m || end > k->virt_base || !gva_canonical(GVA(k->init_p2m)) ||
+        !gva_canonical(GVA(end - 1)) || (k->init_p2m < HYPERVISOR_VIRT_END && end > HYPERVISOR_VIRT_START))
+        return image_error(why, why_size,
+                           "kernel wants its P2M at 0x%llx, where there is no room for it; use another "
+                           "kernel or less memory",
                            (unsigned long long)k->init_p2m);
     count_tables(m, *cursor, &l->mapping[0]);
     take(cursor, m->all_tables.nr);
@@ -101,8 +107,8 @@ static int lay_p2m_mapping(struct pv_layout *l, const struct kernel_image *k, ui
     return 0;
 }
 
-int pv_layout(struct pv_layout *l, const struct kernel_image *k, uint64_t nr_pages, uint64_t module_size, char *why,
-              size_t why_size)
+int pv_layout(struct pv_layout *l, const struct kernel_image *k, uint64_t nr_pages, uint64_t module_size,
+              char *why, size_t why_size)
 {
     uint64_t cursor, kernel_pfn = (k->virt_start - k->virt_base) / PAGE_SIZE;
 
@@ -110,7 +116,8 @@ int pv_layout(struct pv_layout *l, const struct kernel_image *k, uint64_t nr_pag
     l->kernel = (struct frame_range){ kernel_pfn, pages_of(k->virt_end - k->virt_base) - kernel_pfn };
     l->module_mapped = !k->mod_start_pfn;
     /* As in Xen: an INIT_P2M that makes no sense counts as none. */
-    l->p2m_mapped_apart = k->init_p2m != XEN_NOTE_UNSET && k->init_p2m < k->virt_base && k->init_p2m % PAGE_SIZE == 0;
+    l->p2m_mapped_apart =
+        k->init_p2m != XEN_NOTE_UNSET && k->init_p2m < k->virt_base && k->init_p2m % PAGE_SIZE == 0;
     l->p2m.nr = pages_of(nr_pages * sizeof(uint64_t));
 
     cursor = l->kernel.pfn + l->kernel.nr;

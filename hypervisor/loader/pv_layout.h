@@ -7,8 +7,9 @@
  *   kernel | module | P2M | start info | store | console | page tables | boot stack | padding to 4 MiB
  *          | module | P2M, its page tables
  *
- * The module lies in the second place if the kernel says that it need not be mapped (MOD_START_PFN), the P2M if the
- * kernel says where it wants it (INIT_P2M).  Only what is before the end of the padding is mapped at virt_base.
+ * The module lies in the second place if the kernel says that it need not be mapped (MOD_START_PFN), the P2M
+ * if the kernel says where it wants it (INIT_P2M).  Only what is before the end of the padding is mapped at
+ * virt_base.
  */
 #ifndef DIPTYCH_LOADER_PV_LAYOUT_H
 #define DIPTYCH_LOADER_PV_LAYOUT_H
@@ -49,11 +50,11 @@ struct pv_layout {
 /* ---- pv_layout.c ---- */
 
 /*
- * Lays out a domain of nr_pages for the kernel and a module of module_size bytes (0: none).  Never fails for want of
- * memory: nr_pages_needed may exceed nr_pages.  -1 with one line in why if the addresses clash.
+ * Lays out a domain of nr_pages for the kernel and a module of module_size bytes (0: none).  Never fails for
+ * want of memory: nr_pages_needed may exceed nr_pages.  -1 with one line in why if the addresses clash.
  */
-int pv_layout(struct pv_layout *l, const struct kernel_image *k, uint64_t nr_pages, uint64_t module_size, char *why,
-              size_t why_size);
+int pv_layout(struct pv_layout *l, const struct kernel_image *k, uint64_t nr_pages, uint64_t module_size,
+              char *why, size_t why_size);
 
 /* ---- pv_tables.c ---- */
 
@@ -64,7 +65,8 @@ mfn_t pv_tables_write(const struct domain *d, const struct pv_layout *l);
 void pv_start_info_write(const struct domain *d, const struct kernel_image *k, const struct pv_layout *l,
                          size_t module_size, const char *cmdline);
 void pv_hypercall_page_write(uint8_t *page);
-void pv_vcpu0_set(struct domain *d, const struct kernel_image *k, const struct pv_layout *l, mfn_t l4);
+/* All of vCPU 0 but its page-table base. */
+void pv_vcpu0_set(struct domain *d, const struct kernel_image *k, const struct pv_layout *l);
 
 /* Frame of a pfn as the builder lays them: one extent. */
 static inline mfn_t pv_build_mfn(const struct domain *d, uint64_t pfn)

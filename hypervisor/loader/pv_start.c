@@ -2,7 +2,8 @@
 /*
  * What a PV kernel finds when it starts: start_info, the hypercall page, its first vCPU's registers.
  *
- * Sources: xen/xen.h (struct start_info), xen/arch-x86/xen-x86_64.h (selectors, hypercall calling convention).
+ * Sources: xen/xen.h (struct start_info), xen/arch-x86/xen-x86_64.h (selectors, hypercall calling
+ * convention).
  */
 #include <string.h>
 
@@ -58,7 +59,8 @@ void pv_start_info_write(const struct domain *d, const struct kernel_image *k, c
 }
 
 /*
- * One stub a hypercall; the kernel calls page + 32 * number.  SYSCALL overwrites rcx and r11, which the stub keeps:
+ * One stub a hypercall; the kernel calls page + 32 * number.  SYSCALL overwrites rcx and r11, which the stub
+ * keeps:
  *
  *   51              push %rcx
  *   41 53           push %r11
@@ -78,9 +80,7 @@ void pv_start_info_write(const struct domain *d, const struct kernel_image *k, c
  */
 void pv_hypercall_page_write(uint8_t *page)
 {
-    static const uint8_t stub[] = {
-        0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3
-    };
+    static const uint8_t stub[] = { 0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3 };
     static const uint8_t iret_stub[] = {
         0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret, 0, 0, 0, 0x0f, 0x05
     };
@@ -95,7 +95,7 @@ void pv_hypercall_page_write(uint8_t *page)
     memcpy(page + __HYPERVISOR_iret * HYPERCALL_STUB_SIZE, iret_stub, sizeof(iret_stub));
 }
 
-void pv_vcpu0_set(struct domain *d, const struct kernel_image *k, const struct pv_layout *l, mfn_t l4)
+void pv_vcpu0_set(struct domain *d, const struct kernel_image *k, const struct pv_layout *l)
 {
     struct vcpu *v = d->vcpu[0];
 
@@ -115,8 +115,9 @@ void pv_vcpu0_set(struct domain *d, const struct kernel_image *k, const struct p
     v->dr[7] = DR7_RESET;
     v->user_mode = false;
     v->online = true;
-    v->pv->cr3_kernel = l4;
+    v->pv->cr3_kernel = MFN(0); /* mm_adopt_initial_tables() makes it the tables' frame, and counts that */
     v->pv->cr3_user = MFN(0);
+    v->pv->initialised = true;
     v->pv->kernel_sp = v->gpr[RSP];
     v->pv->kernel_ss = FLAT_KERNEL_SS;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The page tables with which a PV domain starts: 4 KiB pages, everything writable except the tables themselves.
+ * The page tables with which a PV domain starts: 4 KiB pages, everything writable except the tables
+ * themselves.
  *
- * Entries look as they do to a guest on Xen, which adds the user bit to a 64-bit PV kernel's own pages (kernel and
- * user run in ring 3 both, in different address spaces).
+ * Entries look as they do to a guest on Xen, which adds the user bit to a 64-bit PV kernel's own pages
+ * (kernel and user run in ring 3 both, in different address spaces).
  */
 #include <assert.h>
 

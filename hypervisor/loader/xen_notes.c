@@ -214,28 +214,38 @@ void xen_notes_scan_legacy(struct xen_notes *n, const uint8_t *p, size_t size)
 int xen_notes_check(const struct xen_notes *n, char *why, size_t why_size)
 {
     if (n->nr == 0)
-        return image_error(why, why_size, "kernel has no Xen PV entry (no Xen notes); use one built with CONFIG_XEN_PV=y");
+        return image_error(why, why_size,
+                           "kernel has no Xen PV entry (no Xen notes); use one built with CONFIG_XEN_PV=y");
     /* A Linux without CONFIG_XEN_PV has some notes nevertheless: those for PVH. */
     if (n->entry == XEN_NOTE_UNSET && (n->phys32_entry || n->virt_base == XEN_NOTE_UNSET))
         return image_error(why, why_size, "kernel has no Xen PV entry%s; use one built with CONFIG_XEN_PV=y",
                            n->phys32_entry ? ", only one for PVH" : "");
     if (strncmp(n->loader, "generic", 7) != 0 && strncmp(n->guest_os, "linux", 5) != 0)
-        return image_error(why, why_size, "kernel is for a loader that Diptych doesn't have (LOADER \"%s\", GUEST_OS \"%s\"); use one for the generic loader",
+        return image_error(why, why_size,
+                           "kernel is for a loader that Diptych doesn't have (LOADER \"%s\", GUEST_OS "
+                           "\"%s\"); use one for the generic loader",
                            n->loader, n->guest_os);
     if (strncmp(n->xen_version, "xen-3.0", 7) != 0)
-        return image_error(why, why_size, "kernel is for the Xen ABI \"%s\"; use one for xen-3.0", n->xen_version);
+        return image_error(why, why_size, "kernel is for the Xen ABI \"%s\"; use one for xen-3.0",
+                           n->xen_version);
     if (n->bad_feature[0])
-        return image_error(why, why_size, "kernel requires a feature (\"%s\") that Diptych doesn't know; use another kernel",
+        return image_error(why, why_size,
+                           "kernel requires a feature (\"%s\") that Diptych doesn't know; use another kernel",
                            n->bad_feature);
     if (n->features_required & 1u << XENFEAT_dom0)
-        return image_error(why, why_size, "kernel runs as a control domain only (requires dom0); use another kernel");
+        return image_error(why, why_size,
+                           "kernel runs as a control domain only (requires dom0); use another kernel");
     for (size_t i = 0; i < ARRAY_SIZE(features); i++)
         if ((features[i].bit == XENFEAT_auto_translated_physmap ||
              features[i].bit == XENFEAT_supervisor_mode_kernel) &&
             n->features_required & 1u << features[i].bit)
-            return image_error(why, why_size, "kernel requires \"%s\", which 64-bit PV guests don't have; use another kernel",
-                               features[i].name);
+            return image_error(
+                why, why_size,
+                "kernel requires \"%s\", which 64-bit PV guests don't have; use another kernel",
+                features[i].name);
     if (n->paddr_offset != XEN_NOTE_UNSET && n->virt_base == XEN_NOTE_UNSET)
-        return image_error(why, why_size, "kernel's Xen notes are broken (PADDR_OFFSET without VIRT_BASE); use another kernel");
+        return image_error(
+            why, why_size,
+            "kernel's Xen notes are broken (PADDR_OFFSET without VIRT_BASE); use another kernel");
     return 0;
 }

@@ -4,8 +4,8 @@
  *
  * Free frames are a bitmap, a bit each: no allocation is ever needed to free, neighbours merge by themselves,
  * and a guest that gives back every other page of its memory costs no more than any other.  Large extents are
- * taken from the bottom up and aligned to 2 MiB, small ones (shared pages, single frames that a guest asks for)
- * from the top down, so that they don't stand in the way of the next domain.
+ * taken from the bottom up and aligned to 2 MiB, small ones (shared pages, single frames that a guest asks
+ * for) from the top down, so that they don't stand in the way of the next domain.
  *
  * Relies on memfd_create() and MAP_NORESERVE: a machine of 16 GiB costs address space, not memory.
  * Promises: a frame handed out reads as zero; it belongs to nobody else until machine_free().
@@ -22,12 +22,12 @@
 
 #include "base/lock.h"
 
-#define LARGE_FRAMES 512UL          /* frames of a 2 MiB page */
+#define LARGE_FRAMES 512UL /* frames of a 2 MiB page */
 #define LARGE_SIZE (LARGE_FRAMES * PAGE_SIZE)
-#define FIRST_RAM_MIN 0x1000UL      /* the first 16 MiB are nobody's: no guest frame looks like low PC memory */
-#define MAX_RAM_FRAMES (1UL << 28)  /* 1 TiB; frame.m2p has 32 bits */
+#define FIRST_RAM_MIN 0x1000UL /* the first 16 MiB are nobody's: no guest frame looks like low PC memory */
+#define MAX_RAM_FRAMES (1UL << 28) /* 1 TiB; frame.m2p has 32 bits */
 #define M2P_PER_FRAME (PAGE_SIZE / sizeof(uint64_t))
-#define DOMID_MAX 0x7fef            /* DOMID_FIRST_RESERVED - 1 (xen/xen.h) */
+#define DOMID_MAX 0x7fef /* DOMID_FIRST_RESERVED - 1 (xen/xen.h) */
 
 struct machine machine = { .memfd = -1 };
 
@@ -139,7 +139,8 @@ static void *map_anon(size_t size)
 /* Maps size bytes of the memfd at an address that is a multiple of 2 MiB, as large host pages need it. */
 static uint8_t *map_frames(int fd, size_t size)
 {
-    uint8_t *area = mmap(NULL, size + LARGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *area =
+        mmap(NULL, size + LARGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     uint8_t *base;
 
     if (area == MAP_FAILED)
@@ -149,7 +150,8 @@ static uint8_t *map_frames(int fd, size_t size)
         munmap(area, (size_t)(base - area));
     if (base + size != area + size + LARGE_SIZE)
         munmap(base + size, (size_t)(area + LARGE_SIZE - base));
-    if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) == MAP_FAILED) {
+    if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) ==
+        MAP_FAILED) {
         int err = errno;
 
         munmap(base, size);
@@ -278,7 +280,8 @@ static void frames_discard(uint64_t first, uint64_t nr)
 
 void machine_free(mfn_t first, uint64_t nr)
 {
-    assert(first.n >= machine.first_ram.n && first.n <= machine.nr_frames && nr <= machine.nr_frames - first.n);
+    assert(first.n >= machine.first_ram.n && first.n <= machine.nr_frames &&
+           nr <= machine.nr_frames - first.n);
     if (nr == 0)
         return;
     frames_discard(first.n, nr);

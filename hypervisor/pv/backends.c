@@ -1,24 +1,82 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What this process provides to a PV guest beside its CPUs: the console and the store. Heavy code.
+ * What this process provides to a PV guest beside its CPUs: the store and the console. Heavy code.
+ *
+ * The store is one for all domains of the process, made with the first and gone with the last.  The order gives the ports
+ * that Xen's toolstack gives: 1 to the store, 2 to the console.
  */
 #include <errno.h>
 
 #include "pv/console_ring.h"
 #include "pv/panel.h"
+#include "store/store.h"
+
+#define KIB_PER_PAGE (PAGE_SIZE / 1024)
+
+static struct store *store;
+static unsigned store_users;
+
+struct store *pv_backends_store(void)
+{
+    return store;
+}
+
+static int store_hold(void)
+{
+    int err = store_users ? 0 : store_create(&store);
+
+    if (!err)
+        store_users++;
+    return err;
+}
+
+static void store_let_go(void)
+{
+    if (--store_users)
+        return;
+    store_destroy(store);
+    store = NULL;
+}
 
 int pv_backends_init(struct domain *d)
 {
-    return console_ring_create(d, &d->pv->console);
+    int err = store_hold();
+
+    if (err)
+        return err;
+    err = store_domain_attach(store, d, &d->pv->store);
+    if (err) {
+        store_let_go();
+        return err;
+    }
+    err = console_ring_create(d, &d->pv->console);
+    if (err)
+        pv_backends_stop(d);
+    return err;
 }
 
 int pv_backends_start(struct domain *d)
 {
-    return console_ring_start(d->pv->console);
+    struct store_domain_info info = {
+        .static_max_kib = d->max_pages * KIB_PER_PAGE,
+        .target_kib = d->nr_pages * KIB_PER_PAGE,
+    };
+    int err = store_domain_introduce(d->pv->store, &info);
+
+    if (!err)
+        err = console_ring_start(d->pv->console);
+    if (err)
+        pv_backends_stop(d);
+    return err;
 }
 
 void pv_backends_stop(struct domain *d)
 {
     console_ring_destroy(d->pv->console);
     d->pv->console = NULL;
+    if (!d->pv->store)
+        return;
+    store_domain_release(d->pv->store);
+    d->pv->store = NULL;
+    store_let_go();
 }

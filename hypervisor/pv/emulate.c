@@ -315,7 +315,7 @@ static bool forced_prefix(struct vcpu *v)
     uint64_t va = v->rip;
     uint8_t b;
 
-    if (!(v->seg[SEG_CS].attr & 0x2000))
+    if (!(v->seg[SEG_CS].attr & SEG_ATTR_L))
         va = (uint32_t)(v->seg[SEG_CS].base + (uint32_t)va);
     for (unsigned i = 0; i < FORCED_PREFIX_LEN; i++)
         if (!guest_read(v, GVA(va + i), &b, 1) || b != prefix[i])

@@ -64,7 +64,7 @@ void insn_set_gpr(struct insn *in, unsigned reg, uint64_t value, unsigned size);
 /* Stack address size in bytes: of 64-bit mode, or by the stack segment's B bit. */
 static inline unsigned insn_stack_size(const struct insn *in)
 {
-    return in->mode == 64 ? 8 : in->v->seg[SEG_SS].attr & 0x4000 ? 4 : 2;
+    return in->mode == 64 ? 8 : in->v->seg[SEG_SS].attr & SEG_ATTR_DB ? 4 : 2;
 }
 
 /* Reads n bytes at off bytes above the stack pointer, which stays. False: the fault has been raised. */

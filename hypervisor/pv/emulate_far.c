@@ -9,8 +9,6 @@
 #include "pv/panel.h"
 #include "pv/segment.h"
 
-#define ATTR_L 0x2000u
-
 /* Flags that IRET changes at CPL 3 with IOPL 0. */
 #define IRET_FLAGS (FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_RF | FLAG_AC | FLAG_ID)
 
@@ -31,7 +29,7 @@ static enum emulated jump(struct insn *in, uint16_t selector, uint64_t offset)
         segment_inject_fault(v, fault);
         return EMU_INJECTED;
     }
-    bool long_mode = v->seg[SEG_CS].attr & ATTR_L;
+    bool long_mode = v->seg[SEG_CS].attr & SEG_ATTR_L;
 
     if (long_mode ? !gva_canonical(GVA(offset)) : offset > v->seg[SEG_CS].limit) {
         v->seg[SEG_CS] = old;

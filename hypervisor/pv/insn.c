@@ -9,13 +9,6 @@
 
 #include "pv/panel.h"
 
-#define ATTR_CODE 8u
-#define ATTR_EXPAND_DOWN 4u /* data */
-#define ATTR_RW 2u          /* data: writable; code: readable */
-#define ATTR_P 0x80u
-#define ATTR_L 0x2000u
-#define ATTR_DB 0x4000u
-
 #define REX_B 1u
 #define REX_X 2u
 #define REX_R 4u
@@ -235,7 +228,7 @@ bool insn_decode(struct insn *in, struct vcpu *v, unsigned skip)
 
     *in = (struct insn){
         .v = v,
-        .mode = attr & ATTR_L ? 64 : attr & ATTR_DB ? 32 : 16,
+        .mode = attr & SEG_ATTR_L ? 64 : attr & SEG_ATTR_DB ? 32 : 16,
         .segment = -1,
         .ea_seg = SEG_DS,
         .len = (uint8_t)skip,
@@ -280,15 +273,15 @@ static bool linear_address(struct insn *in, enum segreg s, uint64_t off, unsigne
         if (gva_canonical(GVA(*va)) && gva_canonical(GVA(*va + n - 1)))
             return true;
     } else {
-        bool code = seg->attr & ATTR_CODE;
-        bool down = !code && seg->attr & ATTR_EXPAND_DOWN;
+        bool code = seg->attr & SEG_ATTR_CODE;
+        bool down = !code && seg->attr & SEG_ATTR_EXPAND_DOWN;
         uint64_t last = off + n - 1;
-        uint64_t top = seg->attr & ATTR_DB ? 0xffffffff : 0xffff;
+        uint64_t top = seg->attr & SEG_ATTR_DB ? 0xffffffff : 0xffff;
         bool fits = down ? off > seg->limit && last <= top : last <= seg->limit;
-        bool allowed = write ? !code && seg->attr & ATTR_RW : !code || seg->attr & ATTR_RW;
+        bool allowed = write ? !code && seg->attr & SEG_ATTR_RW : !code || seg->attr & SEG_ATTR_RW;
 
         *va = (uint32_t)(seg->base + off);
-        if (seg->attr & ATTR_P && fits && allowed)
+        if (seg->attr & SEG_ATTR_P && fits && allowed)
             return true;
     }
     pv_inject(v, s == SEG_SS ? VEC_SS : VEC_GP, 0);

@@ -8,6 +8,8 @@
 #include "cpu/cpu_policy.h"
 #include "pv/pv.h"
 
+struct store;
+
 /* ---- run.c: the run loop of a PV vCPU's thread; returns when the domain ended or VCPU_REQ_STOP ---- */
 void pv_vcpu_run(struct vcpu *v);
 extern const struct guest_ops pv_guest_ops;
@@ -24,8 +26,11 @@ void pv_vcpu_destroy(struct vcpu *v);
 int pv_backends_init(struct domain *d);
 /* Starts their threads, after pv_build() and before vCPUs run. 0, or -errno with nothing left running. Heavy. */
 int pv_backends_start(struct domain *d);
-/* Writes out what is left in the console's ring and ends the threads. No vCPU of the domain runs any more. Heavy. */
+/* Writes out what is left in the console's ring, ends the threads, frees. No vCPU of the domain runs any more. Harmless if
+ * they were never initialized or are stopped already. Heavy. */
 void pv_backends_stop(struct domain *d);
+/* The process's store (store/store.h), for the toolstack: control/shutdown and the like. NULL: no domain has backends. */
+struct store *pv_backends_store(void);
 
 /* ---- traps.c: exceptions and callbacks go to the guest kernel ---- */
 /* Delivers an exception: switches to the kernel stack if need be, pushes the ABI's frame. Crashes the domain when the
@@ -54,11 +59,6 @@ int mm_adopt_initial_tables(struct domain *d, mfn_t l4);
 /* MMUEXT_NEW_BASEPTR, and MOV to CR3: makes l4 the kernel's page-table base, validating it first if need be.
  * Takes mm_lock. 0 or -XEN_E*. Light. */
 int mm_new_baseptr(struct vcpu *v, mfn_t l4);
-/* ---- mm_tlb.c ---- */
-/* For VCPUOP_initialise: gives a vCPU that doesn't run its base pointers, whose old ones are dropped (MFN(0): none).
- * self: calling vCPU. Takes mm_lock. 0 or -XEN_EINVAL. */
-int mm_set_base_pointers(struct vcpu *self, struct vcpu *v, mfn_t kernel, mfn_t user);
-
 /* ---- evtchn.c ---- */
 /* Allocates an unbound or internal channel for a backend inside this process (console, store): handler(arg) runs on
  * the notifying vCPU's thread, light, when the guest notifies it. Port number, or -errno. */

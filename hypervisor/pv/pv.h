@@ -78,6 +78,7 @@ struct pv_domain {
     mfn_t console_mfn, store_mfn;
     unsigned console_port, store_port;
     struct console_ring *console; /* backends.c */
+    struct store_ring *store;     /* backends.c */
 };
 
 static inline struct pv_vcpu *pv_vcpu(struct vcpu *v)

@@ -23,7 +23,7 @@ static void on_syscall(struct vcpu *v)
         hypercall_dispatch(v);
         return;
     }
-    c = v->seg[SEG_CS].attr & 0x200 ? &pv->syscall : &pv->syscall32;
+    c = v->seg[SEG_CS].attr & SEG_ATTR_L ? &pv->syscall : &pv->syscall32;
     if (!c->address) {
         v->rip -= 2;
         pv_inject(v, VEC_UD, -1);

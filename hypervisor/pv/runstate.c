@@ -11,14 +11,17 @@
 static struct vcpu_runstate_info snapshot(const struct vcpu *v)
 {
     const struct pv_vcpu *p = v->pv;
-    struct vcpu_runstate_info r;
+    struct vcpu_runstate_info r = {0};
     uint32_t seq;
 
     do {
         while ((seq = __atomic_load_n(&p->time.runstate_seq, __ATOMIC_ACQUIRE)) & 1)
             __builtin_ia32_pause();
-        r = p->runstate;
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        /* x86 keeps the order of these loads. */
+        r.state = __atomic_load_n(&p->runstate.state, __ATOMIC_ACQUIRE);
+        r.state_entry_time = __atomic_load_n(&p->runstate.state_entry_time, __ATOMIC_ACQUIRE);
+        for (unsigned i = 0; i < ARRAY_SIZE(r.time); i++)
+            r.time[i] = __atomic_load_n(&p->runstate.time[i], __ATOMIC_ACQUIRE);
     } while (__atomic_load_n(&p->time.runstate_seq, __ATOMIC_RELAXED) != seq);
     return r;
 }
@@ -32,14 +35,13 @@ static void area_write(struct vcpu *self, gva_t area, const struct vcpu_runstate
 
     self->user_mode = false;
     if (flag_update) {
-        /* A reader of another vCPU sees the flag before, and until after, anything else changes. */
+        /* Readers on other vCPUs see the flag before, and until after, anything else changes: x86 keeps the order
+         * of stores. */
         out.state_entry_time |= XEN_RUNSTATE_UPDATE;
         guest_write(self, entry, &out.state_entry_time, sizeof(out.state_entry_time));
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
     }
     guest_write(self, area, &out, sizeof(out));
     if (flag_update) {
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
         guest_write(self, entry, &r->state_entry_time, sizeof(r->state_entry_time));
     }
     self->user_mode = user;
@@ -55,9 +57,9 @@ void time_runstate_set(struct vcpu *v, int state)
 
     __atomic_store_n(&p->time.runstate_seq, p->time.runstate_seq + 1, __ATOMIC_SEQ_CST);
     if (now > r->state_entry_time)
-        r->time[r->state] += now - r->state_entry_time;
-    r->state = state;
-    r->state_entry_time = now;
+        __atomic_store_n(&r->time[r->state], r->time[r->state] + now - r->state_entry_time, __ATOMIC_RELEASE);
+    __atomic_store_n(&r->state, state, __ATOMIC_RELEASE);
+    __atomic_store_n(&r->state_entry_time, now, __ATOMIC_RELEASE);
     __atomic_store_n(&p->time.runstate_seq, p->time.runstate_seq + 1, __ATOMIC_SEQ_CST);
 
     area = GVA(__atomic_load_n(&p->runstate_area.va, __ATOMIC_ACQUIRE));

@@ -22,6 +22,7 @@
 #include "pv/panel.h"
 #include "pv/time_math.h"
 
+#define BASELINE_NS 50000000ull         /* of a measurement of the rate: 100 ns of reading make 2 ppm */
 #define REFINE_MAX_NS (10 * NS_PER_S)
 #define STEP_NS 10000000ll              /* host slept or was frozen: errors above are stepped over, forwards only */
 
@@ -34,8 +35,11 @@ uint64_t time_system_ns(const struct domain *d)
     do {
         while ((seq = __atomic_load_n(&t->seq, __ATOMIC_ACQUIRE)) & 1)
             __builtin_ia32_pause();
-        line = t->line;
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        /* x86 keeps the order of these loads. */
+        line.base_tsc = __atomic_load_n(&t->line.base_tsc, __ATOMIC_ACQUIRE);
+        line.base_ns = __atomic_load_n(&t->line.base_ns, __ATOMIC_ACQUIRE);
+        line.mul = __atomic_load_n(&t->line.mul, __ATOMIC_ACQUIRE);
+        line.shift = __atomic_load_n(&t->line.shift, __ATOMIC_ACQUIRE);
     } while (__atomic_load_n(&t->seq, __ATOMIC_RELAXED) != seq);
     return time_line_ns(&line, __rdtsc());
 }
@@ -151,7 +155,10 @@ static void line_change(struct domain *d, const struct time_line *slope, uint64_
     __atomic_store_n(&t->seq, t->seq + 1, __ATOMIC_SEQ_CST);
     line.base_tsc = __rdtsc();
     line.base_ns = time_line_ns(&t->line, line.base_tsc) + step_ns;
-    t->line = line;
+    __atomic_store_n(&t->line.base_tsc, line.base_tsc, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->line.base_ns, line.base_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->line.mul, line.mul, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->line.shift, line.shift, __ATOMIC_RELEASE);
     __atomic_store_n(&t->seq, t->seq + 1, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < d->nr_vcpus; i++) {
         info_fill(t, &pv_vcpu(d->vcpu[i])->info->time);
@@ -171,10 +178,13 @@ static void line_refine(struct domain *d)
     time_read_pair(CLOCK_MONOTONIC, &tsc, &mono);
     d_tsc = tsc - t->last_tsc;
     d_ns = mono - t->last_mono_ns;
-    t->last_tsc = tsc;
-    t->last_mono_ns = mono;
-    if ((int64_t)d_tsc > 0 && d_ns > 0)
-        __atomic_store_n(&t->tsc_per_ns, time_ratio_fp32(d_tsc, d_ns), __ATOMIC_RELAXED);
+    /* A rate is as good as its baseline is long. */
+    if (d_ns >= BASELINE_NS) {
+        t->last_tsc = tsc;
+        t->last_mono_ns = mono;
+        if ((int64_t)d_tsc > 0)
+            __atomic_store_n(&t->tsc_per_ns, time_ratio_fp32(d_tsc, d_ns), __ATOMIC_RELAXED);
+    }
 
     t->refine_ns = t->refine_ns * 10 < REFINE_MAX_NS ? t->refine_ns * 10 : REFINE_MAX_NS;
     error = (int64_t)(mono - t->start_mono_ns - time_line_ns(&t->line, tsc));

@@ -5,6 +5,7 @@
  */
 #include "pv/cpu_ops.h"
 #include "pv/hypercall.h"
+#include "pv/mm.h"
 #include "pv/panel.h"
 #include "pv/segment.h"
 

@@ -131,8 +131,7 @@ static bool want_avx2(const struct form *f)
 
 static bool want_fma(const struct form *f)
 {
-    return f->isa_ext == ZYDIS_ISA_EXT_FMA || f->isa_ext == ZYDIS_ISA_EXT_F16C ||
-           f->isa_ext == ZYDIS_ISA_EXT_FMA4;
+    return f->isa_ext == ZYDIS_ISA_EXT_FMA || f->isa_ext == ZYDIS_ISA_EXT_F16C;
 }
 
 static bool want_mxcsr(const struct form *f)
@@ -162,7 +161,7 @@ static bool want_priv(const struct form *f)
            f->category == ZYDIS_CATEGORY_IOSTRINGOP || f->category == ZYDIS_CATEGORY_SYSRET ||
            f->category == ZYDIS_CATEGORY_SMAP || f->mnemonic == ZYDIS_MNEMONIC_CLI ||
            f->mnemonic == ZYDIS_MNEMONIC_STI || is_system_mov(f) || f->mnemonic == ZYDIS_MNEMONIC_UD1 ||
-           f->mnemonic == ZYDIS_MNEMONIC_UD2 || f->isa_ext == ZYDIS_ISA_EXT_XOP;
+           f->mnemonic == ZYDIS_MNEMONIC_UD2 || f->isa_ext == ZYDIS_ISA_EXT_XOP || f->isa_ext == ZYDIS_ISA_EXT_FMA4;
 }
 
 static bool want_hint(const struct form *f)

@@ -54,6 +54,9 @@ void native_run(struct native *n, const struct test_case *t, unsigned count, str
 /* Final memory (MEM_BYTES) of slot i of the last batch; valid until the next. */
 const uint8_t *native_memory(struct native *n, unsigned i);
 
+/* Exit status of a child that couldn't set itself up; it has said why. */
+#define NATIVE_NO_SETUP 100
+
 /* ---- native_child.c ---- */
 
 /* Body of the child process; doesn't return. */

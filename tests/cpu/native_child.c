@@ -83,6 +83,8 @@ __asm__(
     "    mov $15, %eax\n"
     "    syscall\n"
     "native_leave:\n"
+    "    pushq $2\n"
+    "    popfq\n" /* rt_sigreturn would leave NT and ID as they are */
     "    mov $0x2b, %eax\n"
     "    mov %eax, %ds\n"
     "    mov %eax, %es\n"
@@ -235,10 +237,10 @@ static void map_memory(void)
     void *p;
 
     if (fd < 0 || ftruncate(fd, MEM_BYTES))
-        err(1, "cputest: memfd");
+        err(NATIVE_NO_SETUP, "cputest: memfd");
     frames_hva = mmap(NULL, MEM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (frames_hva == MAP_FAILED)
-        err(1, "cputest: mmap");
+        err(NATIVE_NO_SETUP, "cputest: mmap");
     for (unsigned i = 0; i < layout_nr_pages; i++) {
         const struct page *pg = &layout_pages[i];
 
@@ -246,7 +248,7 @@ static void map_memory(void)
         p = mmap((void *)pg->va, PAGE_SIZE, prot, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, fd,
                  pg->frame * (off_t)PAGE_SIZE);
         if (p != (void *)pg->va)
-            err(1, "cputest: mmap at %#lx", pg->va);
+            err(NATIVE_NO_SETUP, "cputest: mmap at %#lx", pg->va);
         /* Present and, where it may be, dirty: faults of the case are then the CPU's alone. */
         if (pg->perm & PERM_W)
             *(volatile uint8_t *)p = 0;
@@ -262,8 +264,9 @@ static void set_segment(unsigned entry, uint64_t base)
     struct user_desc d = {.entry_number = entry, .base_addr = (unsigned)base, .limit = 0xfffff, .seg_32bit = 1,
                           .limit_in_pages = 1, .useable = 1};
 
-    if (native_syscall(SYS_set_thread_area, (long)&d, 0, 0, 0))
-        errx(1, "cputest: set_thread_area fails: 32-bit code can't run here");
+    /* The entries of the GDT would do as well, but a 64-bit process can't set those. */
+    if (native_syscall(SYS_modify_ldt, 0x11, (long)&d, sizeof(d), 0))
+        errx(NATIVE_NO_SETUP, "cputest: modify_ldt fails: 32-bit code with FS and GS can't run here");
 }
 
 static void set_handlers(void)
@@ -277,15 +280,15 @@ static void set_handlers(void)
 
     if (native_syscall(SYS_sigaltstack, (long)&ss, 0, 0, 0) ||
         native_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, 8))
-        errx(1, "cputest: sigaltstack");
+        errx(NATIVE_NO_SETUP, "cputest: sigaltstack");
     for (unsigned i = 0; i < ARRAY_SIZE(signals); i++)
         if (native_syscall(SYS_rt_sigaction, signals[i], (long)&sa, 0, 8))
-            errx(1, "cputest: sigaction");
+            errx(NATIVE_NO_SETUP, "cputest: sigaction");
     frame.uc.uc_flags = UC_FP_XSTATE_FLAG | UC_SS_FLAGS;
     frame.uc.uc_stack = ss;
     frame.uc.uc_mcontext.fpregs = (fpregset_t)frame.xsave;
     if (setitimer(ITIMER_REAL, &timer, NULL))
-        err(1, "cputest: setitimer");
+        err(NATIVE_NO_SETUP, "cputest: setitimer");
 }
 
 /* Four system calls, and those only from native_text_start .. native_text_end. */
@@ -311,9 +314,9 @@ static void set_filter(void)
     struct sock_fprog prog = {.len = ARRAY_SIZE(code), .filter = code};
 
     if (start >> 32 != end >> 32)
-        errx(1, "cputest: bad luck with address space randomisation: run it again");
+        errx(NATIVE_NO_SETUP, "cputest: bad luck with address space randomisation: run it again");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-        err(1, "cputest: seccomp");
+        err(NATIVE_NO_SETUP, "cputest: seccomp");
 }
 
 void native_child(struct native_shared *s)

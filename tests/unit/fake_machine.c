@@ -152,25 +152,30 @@ void pv_vcpu_destroy(struct vcpu *v)
     taken(-1);
 }
 
+static bool backends;
+
 int pv_backends_init(struct domain *d)
 {
     (void)d;
-    return failing("pv_backends_init") ? -ENOSPC : 0;
+    if (failing("pv_backends_init"))
+        return -ENOSPC;
+    backends = true;
+    taken(1);
+    return 0;
 }
 
 int pv_backends_start(struct domain *d)
 {
     (void)d;
-    if (failing("pv_backends_start"))
-        return -EAGAIN;
-    taken(1);
-    return 0;
+    return failing("pv_backends_start") ? -EAGAIN : 0;
 }
 
 void pv_backends_stop(struct domain *d)
 {
     (void)d;
-    taken(-1);
+    if (backends)
+        taken(-1);
+    backends = false;
 }
 
 int time_domain_init(struct domain *d)

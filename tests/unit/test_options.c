@@ -53,13 +53,13 @@ static int parse(struct options_given *g, struct got *got, int argc, char **argv
     ({                                                                                   \
         char *argv_[] = { __VA_ARGS__ };                                                 \
         int ret_ = parse(&given, &got, (int)(sizeof(argv_) / sizeof(argv_[0])), argv_);  \
-        operand0 = given.nr_operands ? strdup(given.operand[0]) : NULL;                  \
+        snprintf(operand0, sizeof(operand0), "%s", given.nr_operands ? given.operand[0] : "");                 \
         ret_;                                                                            \
     })
 
 static struct options_given given;
 static struct got got;
-static char *operand0;
+static char operand0[40];
 
 START_TEST(forms)
 {

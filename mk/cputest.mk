@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The differential CPU test (tests/cpu): the engine against the host CPU. `make cputest CPUTEST_ARGS='--hours 8 --seed 7'`.
+#
+# make test runs build/tests/cputest with its defaults and replays tests/cpu/regress/*.txt.
+
+CPUTEST_SRCS := $(wildcard tests/cpu/*.c)
+CPUTEST_OBJS := $(call obj,$(CPUTEST_SRCS))
+# What the engine needs, and nothing of the panels.
+CPUTEST_HV_OBJS := $(call obj,$(wildcard hypervisor/engine/*.c hypervisor/engine/*.S hypervisor/base/*.c) \
+	hypervisor/cpu/domain.c hypervisor/cpu/vcpu.c hypervisor/mem/machine.c)
+CPUTEST_ARGS ?=
+
+EXTRA_TESTS += $(B)/tests/cputest
+
+# Runs with the FS base of the case: nothing that touches thread-local storage.
+$(call obj,tests/cpu/native_child.c): EXTRA := -fno-stack-protector -fno-sanitize=all
+
+$(B)/tests/cputest: $(O)/tests/cputest
+	@mkdir -p $(@D)
+	@cp -f $< $@
+
+$(O)/tests/cputest: $(CPUTEST_OBJS) $(CPUTEST_HV_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_MODE_$(MODE)) -o $@ $^ -lZydis -lpthread $(LDFLAGS)
+
+.PHONY: cputest
+cputest: $(B)/tests/cputest
+	$(B)/tests/cputest --replay $(wildcard tests/cpu/regress/*.txt)
+	$(B)/tests/cputest $(CPUTEST_ARGS)
+
+-include $(CPUTEST_OBJS:.o=.d)
