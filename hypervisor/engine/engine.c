@@ -460,16 +460,12 @@ static void flush_remote(struct engine_vcpu *e)
         pause_or_yield(n);
 }
 
-/*
- * While a vCPU waits for others it counts as outside the guest, so two that wait for each other both go on;
- * requests are served before it enters translated code again.
- */
-static uint32_t wait_begin(struct vcpu *self)
+uint32_t engine_wait_begin(struct vcpu *self)
 {
     return self ? __atomic_exchange_n(&self->in_guest, 0, __ATOMIC_SEQ_CST) : 0;
 }
 
-static void wait_end(struct vcpu *self, uint32_t was)
+void engine_wait_end(struct vcpu *self, uint32_t was)
 {
     if (self)
         __atomic_store_n(&self->in_guest, was, __ATOMIC_SEQ_CST);
@@ -477,7 +473,7 @@ static void wait_end(struct vcpu *self, uint32_t was)
 
 void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
 {
-    uint32_t was = wait_begin(self);
+    uint32_t was = engine_wait_begin(self);
 
     for (unsigned i = 0; i < d->nr_vcpus; i++) {
         if (!(mask >> i & 1) || !d->vcpu[i])
@@ -487,7 +483,7 @@ void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
         else
             flush_remote(engine_of(d->vcpu[i]));
     }
-    wait_end(self, was);
+    engine_wait_end(self, was);
 }
 
 void engine_frame_protect(struct vcpu *self, mfn_t m)
@@ -498,7 +494,7 @@ void engine_frame_protect(struct vcpu *self, mfn_t m)
 
     if (!who)
         return;
-    was = wait_begin(self);
+    was = engine_wait_begin(self);
     while (who) {
         unsigned slot = (unsigned)__builtin_ctz(who);
         struct engine_vcpu *e = engine_slots[slot];
@@ -510,5 +506,5 @@ void engine_frame_protect(struct vcpu *self, mfn_t m)
             flush_remote(e);
         __atomic_fetch_and(&f->wtlb_vcpus, ~(1u << slot), __ATOMIC_SEQ_CST);
     }
-    wait_end(self, was);
+    engine_wait_end(self, was);
 }
