@@ -126,6 +126,8 @@ void guest_main(void)
 {
     events_init();
     test_monotonic();
+    /* A vCPU starts with a periodic timer of 10 ms. */
+    check_eq(hc_vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL), 0, "the first timer stopped");
     event_handler(event_bind_virq(VIRQ_TIMER, 0), timer_event);
     events_unmask();
     test_timer("set_timer_op, 20 ms", 20000000, false);
