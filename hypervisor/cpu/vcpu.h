@@ -57,6 +57,9 @@ enum vector {
 #define PFEC_RSVD 8u
 #define PFEC_FETCH 16u
 
+#define SEG_ATTR_L 0x2000u /* bits of segment.attr: 64-bit code, */
+#define SEG_ATTR_D 0x4000u /* 32-bit code or stack */
+
 struct segment {
     uint16_t selector;
     uint16_t attr;  /* descriptor bits 40..55: type, S, DPL, P, limit 19:16 cleared, AVL, L, D, G */

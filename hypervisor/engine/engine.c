@@ -23,18 +23,15 @@ _Static_assert(OFF_HOT + offsetof(struct engine_hot, stubs) == OFF_STUBS, "enter
 
 struct engine_vcpu *engine_slots[32];
 
-#define ATTR_L 0x200u /* bits of segment.attr: descriptor bits 53 and 54 */
-#define ATTR_D 0x400u
-
 uint32_t engine_mode(const struct vcpu *v)
 {
     uint32_t mode = v->user_mode ? MODE_USER : 0;
     uint16_t cs = v->seg[SEG_CS].attr;
 
-    if (cs & ATTR_L)
+    if (cs & SEG_ATTR_L)
         mode |= MODE_64;
     else {
-        if (cs & ATTR_D)
+        if (cs & SEG_ATTR_D)
             mode |= MODE_32;
         if (v->seg[SEG_DS].base | v->seg[SEG_ES].base | v->seg[SEG_SS].base | v->seg[SEG_CS].base)
             mode |= MODE_SEGS;
@@ -127,9 +124,10 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
     return job.result;
 }
 
-/* Puts rip and flags in v at the instruction whose helper call has just left. */
+/* Puts rip in v at the instruction whose helper call has just left. */
 static void state_at_helper(struct engine_vcpu *e)
 {
+    const struct insn_info *info;
     uint64_t pc = e->hot.helper_ra - 1;
     const struct block *b;
 
@@ -141,7 +139,11 @@ static void state_at_helper(struct engine_vcpu *e)
         pc = e->hot.helper_ra + 5 + (uint64_t)(int64_t)rel;
     }
     b = cache_block_at(e, pc);
-    e->v.rip = b->va + cache_insn_at(e, b, pc)->guest_off;
+    info = cache_insn_at(e, b, pc);
+    e->v.rip = b->va + info->guest_off;
+    if (e->helper_leave == HELPER_FAULT && e->helper_exit.vector == VEC_PF && info->align &&
+        (e->helper_exit.cr2 & (info->align - 1u)))
+        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
 }
 
 void engine_serve_flush(struct engine_vcpu *e)
@@ -312,12 +314,10 @@ static enum next leave_helper(struct engine_vcpu *e, bool *careful)
 {
     struct vcpu *v = &e->v;
 
-    if (e->careful.active && e->helper_leave != HELPER_AGAIN) {
+    state_at_helper(e);
+    if (e->careful.active && e->helper_leave != HELPER_AGAIN)
         careful_rollback(e);
-    } else {
-        e->careful.active = false;
-        state_at_helper(e);
-    }
+    e->careful.active = false;
     switch (e->helper_leave) {
     case HELPER_CAREFUL:
         *careful = true;
@@ -400,6 +400,10 @@ enum exit_reason engine_run(struct vcpu *v)
     }
     __atomic_store_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
     v->rflags |= flags_expand(e->hot.flags);
+    /* Faults push RF set (SDM vol. 3, 17.3.1.1); #DB, #BP and #OF are traps here. */
+    if (v->exit.reason == EXIT_EXCEPTION && v->exit.vector != VEC_DB && v->exit.vector != VEC_BP &&
+        v->exit.vector != VEC_OF)
+        v->rflags |= FLAG_RF;
     return v->exit.reason;
 }
 
@@ -456,16 +460,12 @@ static void flush_remote(struct engine_vcpu *e)
         pause_or_yield(n);
 }
 
-/*
- * While a vCPU waits for others it counts as outside the guest, so two that wait for each other both go on;
- * requests are served before it enters translated code again.
- */
-static uint32_t wait_begin(struct vcpu *self)
+uint32_t engine_wait_begin(struct vcpu *self)
 {
     return self ? __atomic_exchange_n(&self->in_guest, 0, __ATOMIC_SEQ_CST) : 0;
 }
 
-static void wait_end(struct vcpu *self, uint32_t was)
+void engine_wait_end(struct vcpu *self, uint32_t was)
 {
     if (self)
         __atomic_store_n(&self->in_guest, was, __ATOMIC_SEQ_CST);
@@ -473,7 +473,7 @@ static void wait_end(struct vcpu *self, uint32_t was)
 
 void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
 {
-    uint32_t was = wait_begin(self);
+    uint32_t was = engine_wait_begin(self);
 
     for (unsigned i = 0; i < d->nr_vcpus; i++) {
         if (!(mask >> i & 1) || !d->vcpu[i])
@@ -483,7 +483,7 @@ void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
         else
             flush_remote(engine_of(d->vcpu[i]));
     }
-    wait_end(self, was);
+    engine_wait_end(self, was);
 }
 
 void engine_frame_protect(struct vcpu *self, mfn_t m)
@@ -494,7 +494,7 @@ void engine_frame_protect(struct vcpu *self, mfn_t m)
 
     if (!who)
         return;
-    was = wait_begin(self);
+    was = engine_wait_begin(self);
     while (who) {
         unsigned slot = (unsigned)__builtin_ctz(who);
         struct engine_vcpu *e = engine_slots[slot];
@@ -506,5 +506,5 @@ void engine_frame_protect(struct vcpu *self, mfn_t m)
             flush_remote(e);
         __atomic_fetch_and(&f->wtlb_vcpus, ~(1u << slot), __ATOMIC_SEQ_CST);
     }
-    wait_end(self, was);
+    engine_wait_end(self, was);
 }

@@ -215,7 +215,7 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
     struct engine_vcpu *e = engine_self();
     enum string_op op = STRING_OP(desc);
     enum string_rep rep = STRING_REP(desc);
-    bool flat = e->v.seg[SEG_CS].attr & 0x200; /* 64-bit code: only FS and GS have bases */
+    bool flat = e->v.seg[SEG_CS].attr & SEG_ATTR_L; /* 64-bit code: only FS and GS have bases */
     unsigned seg = STRING_SEG(desc);
     struct string_state s = {
         .e = e,

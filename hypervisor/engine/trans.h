@@ -95,6 +95,8 @@ static inline unsigned host_reg(unsigned guest)
 /* Hardware number of a general register of any width (AH..BH give 4..7). */
 static inline unsigned reg_id(ZydisRegister r)
 {
+    if (r >= ZYDIS_REGISTER_SPL && r <= ZYDIS_REGISTER_R15B) /* Zydis counts AH..BH and SPL..DIL apart */
+        return (unsigned)(r - ZYDIS_REGISTER_SPL) + 4;
     return (unsigned)ZydisRegisterGetId(r);
 }
 

@@ -98,18 +98,6 @@ static int read_all(int fd, struct image_buf *b, char *why, size_t why_size)
     return 0;
 }
 
-static int read_file(const char *path, struct image_buf *b, char *why, size_t why_size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* doesn't hang on a FIFO */
-    int ret;
-
-    if (fd < 0)
-        return image_error(why, why_size, "cannot be opened: %s", strerror(errno));
-    ret = read_all(fd, b, why, why_size);
-    close(fd);
-    return ret;
-}
-
 /* Replaces the file's bytes by the ELF image in them. */
 static int unwrap(struct image_buf *b, char *why, size_t why_size)
 {
@@ -129,13 +117,17 @@ static int unwrap(struct image_buf *b, char *why, size_t why_size)
     return 0;
 }
 
-int kernel_load(const char *path, struct kernel_image *k, char *why, size_t why_size)
+int kernel_load_fd(int fd, const char *path, struct kernel_image *k, char *why, size_t why_size)
 {
     struct image_buf b = { 0 };
     char reason[256];
 
     memset(k, 0, sizeof(*k));
-    if (read_file(path, &b, reason, sizeof(reason)) < 0 || unwrap(&b, reason, sizeof(reason)) < 0)
+    if (lseek(fd, 0, SEEK_SET) < 0 && errno != ESPIPE) {
+        image_error(reason, sizeof(reason), "cannot be read: %s", strerror(errno));
+        goto fail;
+    }
+    if (read_all(fd, &b, reason, sizeof(reason)) < 0 || unwrap(&b, reason, sizeof(reason)) < 0)
         goto fail;
     k->elf = b.data;
     k->elf_size = b.size;
@@ -147,6 +139,19 @@ fail:
     image_buf_free(&b);
     memset(k, 0, sizeof(*k));
     return image_error(why, why_size, "%s: %s", path, reason);
+}
+
+int kernel_load(const char *path, struct kernel_image *k, char *why, size_t why_size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* doesn't hang on a FIFO */
+    int ret;
+
+    memset(k, 0, sizeof(*k));
+    if (fd < 0)
+        return image_error(why, why_size, "%s: cannot be opened: %s", path, strerror(errno));
+    ret = kernel_load_fd(fd, path, k, why, why_size);
+    close(fd);
+    return ret;
 }
 
 void kernel_free(struct kernel_image *k)

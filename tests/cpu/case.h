@@ -106,9 +106,11 @@ struct test_case {
     uint8_t code[MAX_CODE];
     unsigned nr_insns;
     uint16_t insn_off[MAX_INSNS];
+    bool glued[MAX_INSNS];  /* belongs to the one before: the shrinker drops both or none */
     unsigned nr_pokes;
     struct poke poke[MAX_POKES];
-    uint64_t flags_mask;    /* RFLAGS bits that are not compared; see gen_class.flags_noise */
+    bool loose_cr2;         /* CR2 may be anywhere in the area: CPUs touch FXSAVE's and XSAVE's in an order of their own */
+    uint64_t flags_mask;    /* RFLAGS bits that are not compared, 0 so far: the same CPU computes both */
 };
 
 /* Base of the FS and GS segments of 32-bit code, and their selectors (in the native child's LDT). */

@@ -37,7 +37,7 @@ static struct {
     const char *out_dir;
     const struct gen_class *wheel[1024]; /* class of index i: wheel[i % wheel_len] */
     unsigned wheel_len;
-} opt = {.seed = 1, .count = 200000, .max_fail = 20, .out_dir = "build/tests/cputest-failures", .shrink = true};
+} opt = {.seed = 1, .count = 1000000, .max_fail = 20, .out_dir = "build/tests/cputest-failures", .shrink = true};
 
 /* Shared by parent and workers. */
 #define MAX_CLASSES 64
@@ -84,8 +84,8 @@ static const char *other_name(void)
     return opt.native_only ? "again" : "engine";
 }
 
-/* Both sides from scratch, the host CPU twice: it must agree with itself. */
-static enum verdict check_alone(const struct test_case *t, FILE *report)
+/* Both sides from scratch, the host CPU twice: it must agree with itself. What differs (DIFF_*) goes to *differs. */
+static enum verdict check_alone(const struct test_case *t, FILE *report, unsigned *differs)
 {
     static uint8_t mem1[MEM_BYTES];
     struct outcome o1, o2, oe;
@@ -98,7 +98,7 @@ static enum verdict check_alone(const struct test_case *t, FILE *report)
     if (o1.kind == OUTCOME_DIED)
         return DIED;
     native_run(oracle, t, 1, &o2);
-    if (!outcome_equal(t, &o1, mem1, &o2, native_memory(oracle, 0), report, "host", "host again"))
+    if (outcome_diff(t, &o1, mem1, &o2, native_memory(oracle, 0), report, "host", "host again"))
         return UNSTABLE;
     run_other(t, &oe, &mem);
     if (report) {
@@ -106,13 +106,16 @@ static enum verdict check_alone(const struct test_case *t, FILE *report)
         outcome_print(&o1, report);
         fprintf(report, "\n");
     }
-    return outcome_equal(t, &o1, mem1, &oe, mem, report, "host", other_name()) ? PASS : FAIL;
+    *differs = outcome_diff(t, &o1, mem1, &oe, mem, report, "host", other_name());
+    return *differs ? FAIL : PASS;
 }
 
+/* The smaller case must fail in the same way as the first: in what is first in the list of DIFF_*. */
 static bool still_fails(const struct test_case *t, void *arg)
 {
-    (void)arg;
-    return check_alone(t, NULL) == FAIL;
+    unsigned first = *(unsigned *)arg, now;
+
+    return check_alone(t, NULL, &now) == FAIL && (now & -now) == (first & -first);
 }
 
 static void save_case(const struct test_case *t)
@@ -155,14 +158,15 @@ static void handle_mismatch(struct worker *w, struct test_case *t)
     char *text;
     size_t size;
     FILE *f;
-    enum verdict verdict = check_alone(t, NULL);
+    unsigned differs;
+    enum verdict verdict = check_alone(t, NULL, &differs);
 
     /* A difference that isn't there alone may come of what the engine kept from earlier cases. */
     if (verdict == UNSTABLE || verdict == TIMEOUT || verdict == DIED) {
         w->unstable++;
         if (opt.verbose) {
             f = open_memstream(&text, &size);
-            check_alone(t, f);
+            check_alone(t, f, &differs);
             fclose(f);
             report_failure(t, "the host CPU disagrees with itself", text);
             free(text);
@@ -172,13 +176,13 @@ static void handle_mismatch(struct worker *w, struct test_case *t)
     w->failed++;
     save_case(t);
     if (verdict == FAIL && opt.shrink) {
-        case_shrink(t, still_fails, NULL);
+        case_shrink(t, still_fails, &differs);
         save_case(t);
     }
     f = open_memstream(&text, &size);
     if (!f)
         err(1, "cputest");
-    verdict = check_alone(t, f);
+    verdict = check_alone(t, f, &differs);
     fclose(f);
     report_failure(t, verdict == FAIL ? "outcomes differ" : "outcomes differ, but not when the case runs alone", text);
     free(text);
@@ -236,10 +240,10 @@ static void run_batch(struct worker *w, uint64_t from, uint64_t to)
         }
         note_end(w, &t[i], opt.wheel[(from + i) % opt.wheel_len], &native[i]);
         run_other(&t[i], &other, &mem);
-        if (outcome_equal(&t[i], &native[i], memory[i], &other, mem, NULL, "", ""))
-            w->passed++;
-        else
+        if (outcome_diff(&t[i], &native[i], memory[i], &other, mem, NULL, "", ""))
             handle_mismatch(w, &t[i]);
+        else
+            w->passed++;
     }
 }
 
@@ -461,11 +465,12 @@ static int replay_files(char **files, unsigned n)
         size_t size;
         FILE *f = open_memstream(&text, &size);
         enum verdict verdict;
+        unsigned differs;
 
         if (!f)
             err(1, "cputest");
         case_read(files[i], &t);
-        verdict = check_alone(&t, f);
+        verdict = check_alone(&t, f, &differs);
         fclose(f);
         if (verdict == FAIL || opt.verbose) {
             printf("%s %s\n", verdict == FAIL ? "FAIL" : verdict == PASS ? "PASS" : "left out", files[i]);
@@ -489,11 +494,12 @@ static int run_one(void)
 {
     struct test_case t;
     enum verdict verdict;
+    unsigned differs;
 
     start_sides();
     gen_case(&t, opt.wheel[opt.first % opt.wheel_len], opt.seed, opt.first);
     case_print(&t, stdout);
-    verdict = check_alone(&t, stdout);
+    verdict = check_alone(&t, stdout, &differs);
     printf("%s\n", verdict == PASS ? "PASS" : verdict == FAIL ? "FAIL" : "left out");
     if (opt.verbose)
         case_write(&t, stdout);
@@ -570,7 +576,7 @@ static void usage(FILE *f)
     fprintf(f, "usage: cputest [options]            run random cases on the host CPU and through the engine\n"
                "       cputest [options] --replay FILE...\n"
                "  --seed N          the run (1); the same seed makes the same cases\n"
-               "  --count N         cases (200000)\n"
+               "  --count N         cases (1000000)\n"
                "  --hours H         run on for H hours instead\n"
                "  --class NAME,...  only these classes; --list shows them\n"
                "  --index N         only case N of the run, in full\n"

@@ -248,6 +248,7 @@ static void outcome_emulate(const struct test_case *t, struct outcome *out)
     ZydisDecodedInstruction in;
     ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
     uint8_t b[ZYDIS_MAX_INSTRUCTION_LENGTH];
+    ZyanStatus status;
     unsigned n = 0;
 
     ZydisDecoderInit(&dec, t->code32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
@@ -256,12 +257,19 @@ static void outcome_emulate(const struct test_case *t, struct outcome *out)
         b[n] = ((uint8_t *)machine_hva(first_frame))[layout_offset(vcpu->rip + n)];
         n++;
     }
-    if (ZYAN_FAILED(ZydisDecoderDecodeFull(&dec, b, n, &in, op))) {
-        out->kind = OUTCOME_DIED;
-        snprintf(out->why, sizeof(out->why), "EXIT_EMULATE of bytes that don't decode");
+    status = ZydisDecoderDecodeFull(&dec, b, n, &in, op);
+    if (ZYAN_FAILED(status)) {
+        /* More than 15 bytes are #GP. */
+        out->vector = status == ZYDIS_STATUS_NO_MORE_DATA && n == sizeof(b) ? VEC_GP : VEC_UD;
+        return;
+    }
+    if (in.mnemonic == ZYDIS_MNEMONIC_UD0 || in.mnemonic == ZYDIS_MNEMONIC_UD1 || in.mnemonic == ZYDIS_MNEMONIC_UD2 ||
+        in.meta.category == ZYDIS_CATEGORY_SMAP || in.mnemonic == ZYDIS_MNEMONIC_RSM) {
+        out->vector = VEC_UD;
         return;
     }
     if (!(in.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) && in.meta.category != ZYDIS_CATEGORY_IO &&
+        (in.meta.category != ZYDIS_CATEGORY_SYSTEM || in.mnemonic == ZYDIS_MNEMONIC_ARPL) &&
         in.meta.category != ZYDIS_CATEGORY_IOSTRINGOP && in.mnemonic != ZYDIS_MNEMONIC_CLI &&
         in.mnemonic != ZYDIS_MNEMONIC_STI) {
         out->kind = OUTCOME_DIED;

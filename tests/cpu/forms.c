@@ -89,9 +89,14 @@ const char *forms_banned(const ZydisDecodedInstruction *in)
     if (in->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
         return "loads CS: the panel's";
     if ((in->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
-         (in->opcode == 0x8e || in->opcode == 0x07 || in->opcode == 0x17 || in->opcode == 0x1f)) ||
-        (in->opcode_map == ZYDIS_OPCODE_MAP_0F && (in->opcode == 0xa1 || in->opcode == 0xa9)))
-        return "loads a segment: the panel's";
+         (in->opcode == 0x8c || in->opcode == 0x8e || (in->opcode < 0x20 && (in->opcode & 6) == 6 && in->opcode != 0x0f))) ||
+        (in->opcode_map == ZYDIS_OPCODE_MAP_0F && (in->opcode & 0xf6) == 0xa0))
+        return "segment registers are the panel's";
+    if (in->opcode_map == ZYDIS_OPCODE_MAP_0F && in->opcode == 0x0d && in->raw.modrm.mod == 3)
+        return "#UD or NOP, by vendor";
+    if (in->machine_mode != ZYDIS_MACHINE_MODE_LONG_64 && in->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX &&
+        in->raw.vex.W && (in->mnemonic == ZYDIS_MNEMONIC_VPEXTRD || in->mnemonic == ZYDIS_MNEMONIC_VPINSRD))
+        return "#UD or as with W = 0, by vendor";
     return NULL;
 }
 

@@ -81,11 +81,27 @@ static bool wait_done(struct native *n, int *status)
     }
 }
 
-static void outcome_from_raw(const struct native_raw *raw, bool code32, struct outcome *out)
+/*
+ * ICEBP is a trap: RIP is behind it (SDM vol. 3, 6.5).  Where a hypervisor intercepts it (KVM on AMD does), the guest
+ * finds RIP at the instruction.
+ */
+static bool left_at_icebp(const struct native_slot *slot)
 {
+    const struct page *pg = layout_find(slot->raw.state.rip);
+
+    return slot->raw.trapno == VEC_DB && !(slot->raw.state.rflags & FLAG_TF) && pg &&
+           slot->image[layout_offset(slot->raw.state.rip)] == 0xf1;
+}
+
+static void outcome_from_slot(const struct native_slot *slot, bool code32, struct outcome *out)
+{
+    const struct native_raw *raw = &slot->raw;
+
     memset(out, 0, sizeof(*out));
     out->state = raw->state;
     state_normalise_xsave(out->state.xsave);
+    if (left_at_icebp(slot))
+        out->state.rip++;
     if (code32) {
         for (unsigned i = 0; i < 16; i++)
             out->state.gpr[i] = i < 8 ? (uint32_t)out->state.gpr[i] : 0;
@@ -126,13 +142,13 @@ void native_run(struct native *n, const struct test_case *t, unsigned count, str
         syscall(SYS_futex, &s->go, FUTEX_WAKE, 1, NULL, NULL, 0);
         if (wait_done(n, &status)) {
             for (unsigned i = s->first; i < count; i++)
-                outcome_from_raw(&s->slot[i].raw, t[i].code32, &out[i]);
+                outcome_from_slot(&s->slot[i], t[i].code32, &out[i]);
             return;
         }
         if (WIFEXITED(status) && WEXITSTATUS(status) == NATIVE_NO_SETUP)
             exit(1);
         for (unsigned i = s->first; i < s->current; i++)
-            outcome_from_raw(&s->slot[i].raw, t[i].code32, &out[i]);
+            outcome_from_slot(&s->slot[i], t[i].code32, &out[i]);
         memset(&out[s->current], 0, sizeof(out[0]));
         out[s->current].kind = OUTCOME_DIED;
         snprintf(out[s->current].why, sizeof(out[0].why), "the native child died (%s %d)",

@@ -83,6 +83,8 @@ __asm__(
     "    mov $15, %eax\n"
     "    syscall\n"
     "native_leave:\n"
+    "    pushq $2\n"
+    "    popfq\n" /* rt_sigreturn would leave NT and ID as they are */
     "    mov $0x2b, %eax\n"
     "    mov %eax, %ds\n"
     "    mov %eax, %es\n"

@@ -54,6 +54,8 @@ void case_write(const struct test_case *t, FILE *f)
 
     state_init_xsave(init);
     fprintf(f, "mode %d\nclass %s\nmem %lu\n", t->code32 ? 32 : 64, t->cls, t->mem_seed);
+    if (t->loose_cr2)
+        fprintf(f, "loose_cr2 1\n");
     write_code(t, f);
     for (unsigned i = 0; i < t->nr_pokes; i++) {
         fprintf(f, "poke %#lx ", t->poke[i].va);
@@ -199,6 +201,8 @@ static void read_line(const struct reader *r, const char *key, const char *value
         snprintf(t->cls, sizeof(t->cls), "%s", value);
     } else if (!strcmp(key, "mem")) {
         t->mem_seed = read_number(r, value);
+    } else if (!strcmp(key, "loose_cr2")) {
+        t->loose_cr2 = read_number(r, value);
     } else if (!strcmp(key, "code")) {
         read_code(r, value, more);
     } else if (!strcmp(key, "poke")) {

@@ -6,6 +6,7 @@
  *   mode 64|32
  *   class NAME
  *   mem SEED                  fill of memory (layout_fill)
+ *   loose_cr2 1               CR2 need only be near
  *   code ADDRESS HEX          several lines add up; one instruction a line
  *   poke ADDRESS HEX          over the fill, 1 to 32 bytes
  *   rax .. r15, rip, rflags, fs_base, gs_base  VALUE
