@@ -524,7 +524,10 @@ static const struct abi_op memory_ops[] = {
     OP(XENMEM_set_pod_target, NO_ARG, MM),
     OP(XENMEM_get_pod_target, NO_ARG, MM),
     OP(XENMEM_add_to_physmap_batch, NO_ARG, MM),
-    {24, "XENMEM_claim_pages", NO_ARG, GROUP_MM, ABI_RESULT}, /* the header shows it to tools only */
+    /* The headers show these to tools only. */
+    {21, "XENMEM_access_op", NO_ARG, GROUP_MM, ABI_RESULT},
+    {24, "XENMEM_claim_pages", NO_ARG, GROUP_MM, ABI_RESULT},
+    {27, "XENMEM_reserved_device_memory_map", NO_ARG, GROUP_MM, ABI_RESULT},
     OP(XENMEM_machphys_compat_mfn_list, &xen_machphys_mfn_list_one, MM),
     OP(XENMEM_get_vnumainfo, NO_ARG, MM),
     OP(XENMEM_acquire_resource, NO_ARG, MM),
