@@ -3,8 +3,7 @@
  * Recording of hypercalls, traps and upcalls into the vCPU's ring.  Light.
  *
  * What arguments point to is copied as the guest has it at that moment, a second time beside the handler's
- * own
- * reading: a guest that changes it in between fools the trace, and nothing else.
+ * own reading: a guest that changes it in between fools the trace, and nothing else.
  */
 #include "pv/panel.h"
 #include "pv/trace_internal.h"

@@ -48,9 +48,8 @@ struct trace_blob {
 #define TRACE_SPACE_WANTED 1
 
 /*
- * One producer, the vCPU's thread, and one consumer, the writer.  head and tail count bytes since the start;
- * the
- * ring holds tail .. head.  Records don't wrap: TRACE_PAD fills the end.
+ * One producer, the vCPU's thread, and one consumer, the writer.  head and tail count bytes since the
+ * start; the ring holds tail .. head.  Records don't wrap: TRACE_PAD fills the end.
  */
 struct trace_ring {
     uint8_t *data;

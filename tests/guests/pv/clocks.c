@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Time: system time by pvclock never goes back, agrees with the TSC's rate, and timers fire not before their
- * time and
- * not much after.
+ * Time: system time by pvclock never goes back, agrees with the TSC's rate, and timers fire not before
+ * their time and not much after.
  */
 #include "pvtest.h"
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * CPUID, native and with the forced-emulation prefix: both work, the second shows the hypervisor's leaves,
- * and what is
- * shown agrees with what the guest can do.
+ * and what is shown agrees with what the guest can do.
  */
 #include "pvtest.h"
 

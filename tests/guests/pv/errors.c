@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Hypercalls that ask for nonsense, or for what only a control domain may do, are refused with an error code
- * and
- * change nothing.
+ * Hypercalls that ask for nonsense, or for what only a control domain may do, are refused with an error
+ * code and change nothing.
  *
  * A broken hypervisor crashes the domain, grants the request, or answers something else.  Errors are those of
  * Xen 4.17.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Exceptions arrive in the guest kernel with the ABI's frame: vector, error code, rip at the instruction that
- * faulted or
- * behind the one that trapped, flags, stack, and RPL 0 in cs because it came from kernel mode.
+ * Exceptions arrive in the guest kernel with the ABI's frame: vector, error code, rip at the instruction
+ * that faulted or behind the one that trapped, flags, stack, and RPL 0 in cs because it came from kernel
+ * mode.
  *
  * A broken engine reports the wrong rip (a block's start), loses registers or flags, or delivers another
  * vector.

@@ -5,16 +5,14 @@
 // expect: any
 // timeout: 300
 /*
- * Hypercalls with garbage: a million of them, from a seed that replays.  Nothing is expected of any but that
- * the guest
- * still runs afterwards, or is crashed as a domain; the hypervisor must neither crash, nor hang, nor be
- * reached.
+ * Hypercalls with garbage: a million of them, from a seed that replays.  Nothing is expected of any but
+ * that the guest still runs afterwards, or is crashed as a domain; the hypervisor must neither crash, nor
+ * hang, nor be reached.
  *
- * Arguments are mixed from small numbers, garbage, and what is almost right: buffers with structures in them,
- * frames and
- * page-table entries of pages set aside as victims.  Left out is only what would end the run at once by the
- * guest's own
- * fault: shutting down, blocking for ever, taking its own code, tables, stack or console away.
+ * Arguments are mixed from small numbers, garbage, and what is almost right: buffers with structures in
+ * them, frames and page-table entries of pages set aside as victims.  Left out is only what would end the
+ * run at once by the guest's own fault: shutting down, blocking for ever, taking its own code, tables,
+ * stack or console away.
  *
  * Command line: seed=N calls=N, verbose=1 prints each call before it is made (to find the one that hurts).
  */
