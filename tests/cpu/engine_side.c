@@ -6,8 +6,8 @@
  * page is writable for the TLB only after a write walked it).  Exits become what the same instruction does on the
  * bare CPU under Linux.
  *
- * The guest's x87/SSE/AVX state is live in the host's registers while the engine runs: run_with_fpu() puts it there and takes
- * it out, with the engine between.
+ * The guest's x87/SSE/AVX state is live in the host's registers while the engine runs: run_with_fpu() puts it
+ * there and takes it out, with the engine between.
  */
 #include "engine_side.h"
 
