@@ -124,9 +124,10 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
     return job.result;
 }
 
-/* Puts rip and flags in v at the instruction whose helper call has just left. */
+/* Puts rip in v at the instruction whose helper call has just left. */
 static void state_at_helper(struct engine_vcpu *e)
 {
+    const struct insn_info *info;
     uint64_t pc = e->hot.helper_ra - 1;
     const struct block *b;
 
@@ -138,7 +139,11 @@ static void state_at_helper(struct engine_vcpu *e)
         pc = e->hot.helper_ra + 5 + (uint64_t)(int64_t)rel;
     }
     b = cache_block_at(e, pc);
-    e->v.rip = b->va + cache_insn_at(e, b, pc)->guest_off;
+    info = cache_insn_at(e, b, pc);
+    e->v.rip = b->va + info->guest_off;
+    if (e->helper_leave == HELPER_FAULT && e->helper_exit.vector == VEC_PF && info->align &&
+        (e->helper_exit.cr2 & (info->align - 1u)))
+        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
 }
 
 void engine_serve_flush(struct engine_vcpu *e)
@@ -309,12 +314,10 @@ static enum next leave_helper(struct engine_vcpu *e, bool *careful)
 {
     struct vcpu *v = &e->v;
 
-    if (e->careful.active && e->helper_leave != HELPER_AGAIN) {
+    state_at_helper(e);
+    if (e->careful.active && e->helper_leave != HELPER_AGAIN)
         careful_rollback(e);
-    } else {
-        e->careful.active = false;
-        state_at_helper(e);
-    }
+    e->careful.active = false;
     switch (e->helper_leave) {
     case HELPER_CAREFUL:
         *careful = true;
@@ -457,16 +460,12 @@ static void flush_remote(struct engine_vcpu *e)
         pause_or_yield(n);
 }
 
-/*
- * While a vCPU waits for others it counts as outside the guest, so two that wait for each other both go on;
- * requests are served before it enters translated code again.
- */
-static uint32_t wait_begin(struct vcpu *self)
+uint32_t engine_wait_begin(struct vcpu *self)
 {
     return self ? __atomic_exchange_n(&self->in_guest, 0, __ATOMIC_SEQ_CST) : 0;
 }
 
-static void wait_end(struct vcpu *self, uint32_t was)
+void engine_wait_end(struct vcpu *self, uint32_t was)
 {
     if (self)
         __atomic_store_n(&self->in_guest, was, __ATOMIC_SEQ_CST);
@@ -474,7 +473,7 @@ static void wait_end(struct vcpu *self, uint32_t was)
 
 void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
 {
-    uint32_t was = wait_begin(self);
+    uint32_t was = engine_wait_begin(self);
 
     for (unsigned i = 0; i < d->nr_vcpus; i++) {
         if (!(mask >> i & 1) || !d->vcpu[i])
@@ -484,7 +483,7 @@ void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
         else
             flush_remote(engine_of(d->vcpu[i]));
     }
-    wait_end(self, was);
+    engine_wait_end(self, was);
 }
 
 void engine_frame_protect(struct vcpu *self, mfn_t m)
@@ -495,7 +494,7 @@ void engine_frame_protect(struct vcpu *self, mfn_t m)
 
     if (!who)
         return;
-    was = wait_begin(self);
+    was = engine_wait_begin(self);
     while (who) {
         unsigned slot = (unsigned)__builtin_ctz(who);
         struct engine_vcpu *e = engine_slots[slot];
@@ -507,5 +506,5 @@ void engine_frame_protect(struct vcpu *self, mfn_t m)
             flush_remote(e);
         __atomic_fetch_and(&f->wtlb_vcpus, ~(1u << slot), __ATOMIC_SEQ_CST);
     }
-    wait_end(self, was);
+    engine_wait_end(self, was);
 }

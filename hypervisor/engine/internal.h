@@ -90,6 +90,7 @@ struct insn_info {
     uint16_t host_off;
     uint16_t guest_off;
     uint8_t flags_host; /* at the op, guest flags are in host flags */
+    uint8_t align;      /* of the memory operand: #GP rather than #PF if it is misaligned; 0: none */
     uint8_t borrowed;   /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
 };
 
@@ -313,9 +314,14 @@ static inline unsigned vcpu_view(const struct vcpu *v)
 struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint32_t mode);
 
 /* ---- store.c: stores that the TLB can't do ---- */
-/* Stores n bytes within one page of frame m for the guest: invalidates translations, asks the panel for trapped
- * frames. False: page fault. */
-bool store_commit(struct engine_vcpu *e, uint64_t va, const void *data, unsigned n, struct guest_fault *f);
+enum store_result { STORE_DONE, STORE_FAULT, STORE_CHANGED };
+/*
+ * Stores n bytes within the page of va for the guest: invalidates translations, asks the panel for trapped frames.  If old is
+ * not NULL the store is the second half of a read-modify-write that read old: STORE_CHANGED if a trapped frame holds something
+ * else by now.  STORE_FAULT: *f filled in.
+ */
+enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *data, const void *old, unsigned n,
+                               struct guest_fault *f);
 
 /* ---- careful.c ---- */
 void careful_begin(struct engine_vcpu *e);
@@ -338,6 +344,10 @@ enum emulate_result engine_emulate(struct engine_vcpu *e);
 uint32_t engine_mode(const struct vcpu *v);
 extern struct engine_vcpu *engine_slots[32];
 void engine_process_queue(struct engine_vcpu *e);
+/* Around a wait for another vCPU: meanwhile this one counts as outside the guest, so that the other may wait for it. Requests are
+ * served before translated code is entered again. */
+uint32_t engine_wait_begin(struct vcpu *self);
+void engine_wait_end(struct vcpu *self, uint32_t was);
 /* Does the TLB flushes that other vCPUs have asked for. */
 void engine_serve_flush(struct engine_vcpu *e);
 extern __thread struct vcpu *vcpu_current; /* the vCPU that this host thread runs, or NULL */

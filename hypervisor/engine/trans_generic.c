@@ -188,11 +188,22 @@ static void emit_legacy(struct trans *t, const struct shape *s, unsigned reg, un
         e8(m, d->opcode);
 }
 
+/* Outside 64-bit mode only eight registers of each kind can be named: upper bits are ignored (SDM vol. 2, 2.3.5). */
+static unsigned reg_mask(const struct trans *t)
+{
+    return mode64(t) ? 15 : 7;
+}
+
 /* VEX.W chooses between 32- and 64-bit general registers in 64-bit mode only (SDM vol. 2, 2.3.5.5). */
 static bool vex_w(const struct trans *t)
 {
     const struct insn *in = t->in;
 
+    if (!mode64(t) &&
+        (in->d.mnemonic == ZYDIS_MNEMONIC_VCVTSI2SD || in->d.mnemonic == ZYDIS_MNEMONIC_VCVTSI2SS ||
+         in->d.mnemonic == ZYDIS_MNEMONIC_VMOVD || in->d.mnemonic == ZYDIS_MNEMONIC_VPINSRD ||
+         in->d.mnemonic == ZYDIS_MNEMONIC_VPEXTRD))
+        return false;
     if (!mode64(t))
         for (unsigned i = 0; i < in->d.operand_count_visible; i++)
             if (in->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER && reg_is_gpr(in->op[i].reg.value))
@@ -273,6 +284,38 @@ static bool flags_touched(const ZydisDecodedInstruction *d)
 static bool flags_read(const ZydisDecodedInstruction *d)
 {
     return d->cpu_flags && (d->cpu_flags->tested & ARITH_MASK);
+}
+
+/* The alignment that a vector memory operand must have, or 0.  Checked before the page tables are looked at, so a TLB
+ * miss has to know. From the exception classes of SDM vol. 2, 2.4. */
+static uint8_t alignment_needed(const ZydisDecodedInstruction *d, unsigned size)
+{
+    if (size != 16 && size != 32)
+        return 0;
+    switch (d->meta.exception_class) {
+    case ZYDIS_EXCEPTION_CLASS_AVX1:
+    case ZYDIS_EXCEPTION_CLASS_SSE1:
+        return (uint8_t)size;
+    case ZYDIS_EXCEPTION_CLASS_SSE2:
+    case ZYDIS_EXCEPTION_CLASS_SSE4:
+    case ZYDIS_EXCEPTION_CLASS_SSE7:
+        break;
+    default:
+        return 0;
+    }
+    switch (d->mnemonic) {
+    case ZYDIS_MNEMONIC_MOVUPS:
+    case ZYDIS_MNEMONIC_MOVUPD:
+    case ZYDIS_MNEMONIC_MOVDQU:
+    case ZYDIS_MNEMONIC_LDDQU:
+    case ZYDIS_MNEMONIC_PCMPESTRI:
+    case ZYDIS_MNEMONIC_PCMPESTRM:
+    case ZYDIS_MNEMONIC_PCMPISTRI:
+    case ZYDIS_MNEMONIC_PCMPISTRM:
+        return 0;
+    default:
+        return 16;
+    }
 }
 
 void trans_generic(struct trans *t)
@@ -363,17 +406,24 @@ void trans_generic(struct trans *t)
             f->host = borrow(t, &s);
             s.used |= 1u << f->host;
         }
-        if (f->read || f->width < 32)
+        bool read = false;
+
+        for (unsigned j = 0; j < NR_FIELDS; j++)
+            if (s.f[j].used && s.f[j].guest == f->guest)
+                read |= s.f[j].read || s.f[j].width < 32;
+        if (read)
             emit_load_gs(m, f->host, gpr_off(f->guest));
     }
 
-    reg = s.f[F_REG].used ? s.f[F_REG].host : raw_reg(d);
-    rm = s.f[F_RM].used ? s.f[F_RM].host : raw_rm(d);
+    reg = s.f[F_REG].used ? s.f[F_REG].host : raw_reg(d) & reg_mask(t);
+    rm = s.f[F_RM].used ? s.f[F_RM].host : raw_rm(d) & reg_mask(t);
     if (!(d->attributes & ZYDIS_ATTRIB_HAS_MODRM))
         reg = rm = 0;
-    vvvv = s.f[F_VVVV].used ? s.f[F_VVVV].host : vex ? (unsigned)(15 - d->raw.vex.vvvv) & 15 : 0;
+    vvvv = s.f[F_VVVV].used ? s.f[F_VVVV].host : vex ? (unsigned)(15 - d->raw.vex.vvvv) & reg_mask(t) : 0;
 
     t->info->flags_host = t->flags_host;
+    if (is_mem)
+        t->info->align = alignment_needed(d, s.mem_size);
     if (vex)
         emit_vex(t, reg, rm, vvvv, is_mem, mem_base, mem_index);
     else
@@ -399,7 +449,7 @@ void trans_generic(struct trans *t)
         /* a register in the last byte (is4) is not an immediate to the decoder */
         for (unsigned i = 0; i < d->operand_count; i++)
             if (in->op[i].encoding == ZYDIS_OPERAND_ENCODING_IS4) {
-                e8(m, in->bytes[d->length - 1]);
+                e8(m, in->bytes[d->length - 1] & (mode64(t) ? 0xff : 0x7f));
                 break;
             }
     }

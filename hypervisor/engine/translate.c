@@ -297,6 +297,7 @@ static void translate_insn(struct trans *t, struct insn *in, struct insn_info *i
     info->guest_off = (uint16_t)(in->va - t->va);
     info->flags_host = 0;
     info->borrowed = 0;
+    info->align = 0;
     if (trans_branch(t) || trans_stack(t) || trans_special(t))
         return;
     trans_generic(t);

@@ -141,7 +141,7 @@ int pv_build(struct domain *d, const struct kernel_image *k, const void *module,
         d->pv->shared_info->vcpu_info[i].evtchn_upcall_mask = 1;
 
     l4 = pv_tables_write(d, &l);
-    pv_vcpu0_set(d, k, &l, l4);
+    pv_vcpu0_set(d, k, &l);
     ret = mm_adopt_initial_tables(d, l4);
     if (ret < 0)
         return image_error(why, why_size, "internal error: initial page tables were refused (%d)", ret);

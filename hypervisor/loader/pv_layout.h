@@ -65,7 +65,8 @@ mfn_t pv_tables_write(const struct domain *d, const struct pv_layout *l);
 void pv_start_info_write(const struct domain *d, const struct kernel_image *k, const struct pv_layout *l,
                          size_t module_size, const char *cmdline);
 void pv_hypercall_page_write(uint8_t *page);
-void pv_vcpu0_set(struct domain *d, const struct kernel_image *k, const struct pv_layout *l, mfn_t l4);
+/* All of vCPU 0 but its page-table base. */
+void pv_vcpu0_set(struct domain *d, const struct kernel_image *k, const struct pv_layout *l);
 
 /* Frame of a pfn as the builder lays them: one extent. */
 static inline mfn_t pv_build_mfn(const struct domain *d, uint64_t pfn)

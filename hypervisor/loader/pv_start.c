@@ -95,7 +95,7 @@ void pv_hypercall_page_write(uint8_t *page)
     memcpy(page + __HYPERVISOR_iret * HYPERCALL_STUB_SIZE, iret_stub, sizeof(iret_stub));
 }
 
-void pv_vcpu0_set(struct domain *d, const struct kernel_image *k, const struct pv_layout *l, mfn_t l4)
+void pv_vcpu0_set(struct domain *d, const struct kernel_image *k, const struct pv_layout *l)
 {
     struct vcpu *v = d->vcpu[0];
 
@@ -115,8 +115,9 @@ void pv_vcpu0_set(struct domain *d, const struct kernel_image *k, const struct p
     v->dr[7] = DR7_RESET;
     v->user_mode = false;
     v->online = true;
-    v->pv->cr3_kernel = l4;
+    v->pv->cr3_kernel = MFN(0); /* mm_adopt_initial_tables() makes it the tables' frame, and counts that */
     v->pv->cr3_user = MFN(0);
+    v->pv->initialised = true;
     v->pv->kernel_sp = v->gpr[RSP];
     v->pv->kernel_ss = FLAT_KERNEL_SS;
 }

@@ -421,8 +421,11 @@ static int close_locked(struct domain *d, uint32_t port, struct domain *far)
     was = c->state;
     if (was == ECS_VIRQ) {
         for (unsigned i = 0; i < d->nr_vcpus; i++) {
-            uint32_t *slot = &pv_vcpu(d->vcpu[i])->evtchn.virq_port[c->virq];
+            uint32_t *slot;
 
+            if (!d->vcpu[i])
+                continue; /* the domain is being taken apart */
+            slot = &pv_vcpu(d->vcpu[i])->evtchn.virq_port[c->virq];
             if (*slot == port)
                 __atomic_store_n(slot, 0, __ATOMIC_RELAXED);
         }

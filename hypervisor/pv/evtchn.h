@@ -81,7 +81,8 @@ struct evtchn_vcpu {
 /* Sets up channels, with ports 1 .. max_port (at most EVTCHN_MAX_PORT) for the guest, and makes the domain known to
  * the others of this process under its id. d->pv and its shared_info exist. 0 or -errno. Heavy. */
 int evtchn_domain_init(struct domain *d, uint32_t max_port);
-/* Closes all ports, makes the domain unknown, and frees. No vCPU of the domain runs any more. Heavy. */
+/* Closes all ports, makes the domain unknown, and frees. No vCPU of the domain runs any more; those that are gone are
+ * NULL in d->vcpu[]. While others of this process may still raise events here, none may be gone. Heavy. */
 void evtchn_domain_destroy(struct domain *d);
 
 /* ---- evtchn.c, for the panel ---- */

@@ -290,8 +290,11 @@ void evtchn_fifo_teardown(struct domain *d)
         e->array[i] = NULL;
     }
     for (unsigned i = 0; i < d->nr_vcpus; i++) {
-        struct evtchn_vcpu *q = &pv_vcpu(d->vcpu[i])->evtchn;
+        struct evtchn_vcpu *q;
 
+        if (!d->vcpu[i])
+            continue; /* the domain is being taken apart */
+        q = &pv_vcpu(d->vcpu[i])->evtchn;
         if (q->control)
             page_put(d, q->control);
         q->control = NULL;

@@ -22,6 +22,7 @@
 #include "pv/panel.h"
 #include "pv/time_math.h"
 
+#define BASELINE_NS 50000000ull         /* of a measurement of the rate: 100 ns of reading make 2 ppm */
 #define REFINE_MAX_NS (10 * NS_PER_S)
 #define STEP_NS 10000000ll              /* host slept or was frozen: errors above are stepped over, forwards only */
 
@@ -177,10 +178,13 @@ static void line_refine(struct domain *d)
     time_read_pair(CLOCK_MONOTONIC, &tsc, &mono);
     d_tsc = tsc - t->last_tsc;
     d_ns = mono - t->last_mono_ns;
-    t->last_tsc = tsc;
-    t->last_mono_ns = mono;
-    if ((int64_t)d_tsc > 0 && d_ns > 0)
-        __atomic_store_n(&t->tsc_per_ns, time_ratio_fp32(d_tsc, d_ns), __ATOMIC_RELAXED);
+    /* A rate is as good as its baseline is long. */
+    if (d_ns >= BASELINE_NS) {
+        t->last_tsc = tsc;
+        t->last_mono_ns = mono;
+        if ((int64_t)d_tsc > 0)
+            __atomic_store_n(&t->tsc_per_ns, time_ratio_fp32(d_tsc, d_ns), __ATOMIC_RELAXED);
+    }
 
     t->refine_ns = t->refine_ns * 10 < REFINE_MAX_NS ? t->refine_ns * 10 : REFINE_MAX_NS;
     error = (int64_t)(mono - t->start_mono_ns - time_line_ns(&t->line, tsc));

@@ -22,10 +22,12 @@ int mm_get_page(struct domain *d, mfn_t m, enum frame_type type)
     return 0;
 }
 
+/* Takes the lock itself; a base pointer that is there already would lose a reference that it never had. */
 int mm_adopt_initial_tables(struct domain *d, mfn_t l4)
 {
-    if (d->mm_lock.state == 0)
+    if (d->mm_lock.state != 0 || d->vcpu[0]->pv->cr3_kernel.n != 0)
         return -1;
+    d->vcpu[0]->pv->cr3_kernel = l4;
     fake_adopted_l4 = l4;
     return 0;
 }

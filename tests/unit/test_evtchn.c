@@ -559,6 +559,21 @@ START_TEST(fifo_errors_and_reset)
 }
 END_TEST
 
+/* The end of a domain with everything in use: vCPUs may be gone already. */
+START_TEST(destroyed_in_use)
+{
+    struct evtchn_bind_virq b = {.virq = VIRQ_TIMER, .vcpu = 1};
+
+    fifo_setup();
+    ck_assert_int_eq(send(D, new_ipi(0)), 0);
+    ck_assert_int_eq(OP(D, EVTCHNOP_bind_virq, b), 0);
+    for (unsigned i = 0; i < FAKE_VCPUS; i++)
+        D->vcpu[i] = NULL;
+    evtchn_domain_destroy(D);
+    ck_assert_ptr_null(D->pv->evtchn.chn);
+}
+END_TEST
+
 /* Several threads raise, each its own ports, as fast as they can; a guest takes. No event may get lost. */
 #define RAISERS 3
 #define PORTS_EACH 5
@@ -678,6 +693,7 @@ int main(void)
     tcase_add_test(t, fifo_takes_over_pending);
     tcase_add_test(t, fifo_moves_to_another_vcpu);
     tcase_add_test(t, fifo_errors_and_reset);
+    tcase_add_test(t, destroyed_in_use);
     tcase_add_test(t, fifo_threads);
     tcase_add_test(t, fifo_hostile);
     suite_add_tcase(s, t);

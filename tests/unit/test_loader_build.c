@@ -204,6 +204,18 @@ static void check_tables(const struct kernel_image *k)
     free(is_table);
 }
 
+/* A segment's bytes are where they belong, but for the hypercall page. */
+static void check_segment(const struct kernel_image *k, const struct kernel_segment *s)
+{
+    for (uint64_t at = 0, n; at < s->file_size; at += n) {
+        uint64_t va = s->vaddr + at;
+
+        n = PAGE_SIZE - va % PAGE_SIZE < s->file_size - at ? PAGE_SIZE - va % PAGE_SIZE : s->file_size - at;
+        if ((va & PAGE_MASK) != k->hypercall_page && memcmp(guest(va), s->data + at, n) != 0)
+            ck_abort_msg("the kernel's bytes at 0x%lx are wrong", va);
+    }
+}
+
 /* What must hold for every kernel. */
 static void check_start(const struct kernel_image *k, const void *module, size_t module_size,
                         const char *cmdline)
@@ -234,12 +246,7 @@ static void check_start(const struct kernel_image *k, const void *module, size_t
     }
 
     /* The kernel, and zeroes behind its file bytes. */
-    for (uint64_t at = 0; at < s->file_size; at += PAGE_SIZE) {
-        uint64_t n = s->file_size - at < PAGE_SIZE ? s->file_size - at : PAGE_SIZE;
-
-        if (s->vaddr + at != k->hypercall_page && memcmp(guest(s->vaddr + at), s->data + at, n) != 0)
-            ck_abort_msg("the kernel's bytes at 0x%lx are wrong", s->vaddr + at);
-    }
+    check_segment(k, s);
     for (uint64_t va = s->vaddr + s->file_size; va < s->vaddr + s->mem_size && va >= s->vaddr; va += 4093)
         if (*(uint8_t *)guest(va) != 0)
             ck_abort_msg("bss at 0x%lx isn't zero", va);
@@ -267,7 +274,7 @@ static void check_start(const struct kernel_image *k, const void *module, size_t
         if (i != RSP && i != RSI)
             ck_assert_uint_eq(vcpu.gpr[i], 0);
     ck_assert_uint_eq(vcpu.rflags, 0x202);
-    ck_assert(!vcpu.user_mode && vcpu.online);
+    ck_assert(!vcpu.user_mode && vcpu.online && vcpu_pv.initialised);
     ck_assert_uint_eq(vcpu.seg[SEG_CS].selector, 0xe033);
     ck_assert_uint_eq(vcpu.seg[SEG_SS].selector, 0xe02b);
     ck_assert_uint_eq(vcpu.seg[SEG_DS].selector, 0);
@@ -573,7 +580,8 @@ START_TEST(test_real_kernels)
         ck_assert_msg(kernel_load(p, &k, why, sizeof(why)) == 0, "%s", why);
         build(&k, NULL, 0, "");
         check_tables(&k);
-        ck_assert_mem_eq(guest(k.segment[0].vaddr), k.segment[0].data, PAGE_SIZE);
+        for (unsigned i = 0; i < k.nr_segments; i++)
+            check_segment(&k, &k.segment[i]);
         kernel_free(&k);
         machine_free(dom.first_mfn, dom.nr_pages);
         ck_assert_uint_eq(machine_alloc(DOMID, dom.nr_pages).n, dom.first_mfn.n);

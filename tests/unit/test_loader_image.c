@@ -582,6 +582,29 @@ START_TEST(test_not_a_file)
 }
 END_TEST
 
+/* An open file is read from its start each time, wherever its offset is; it stays open. */
+START_TEST(test_open_file)
+{
+    struct blob elf = linux_elf(8192);
+    int fd;
+
+    ck_assert_int_eq(load(elf.data, elf.size), 0);
+    kernel_free(&k);
+    fd = open(path, O_RDONLY);
+    ck_assert_int_ge(fd, 0);
+    unlink(path);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_msg(kernel_load_fd(fd, path, &k, why, sizeof(why)) == 0, "%s", why);
+        expect_linux(&elf);
+        kernel_free(&k);
+    }
+    ck_assert_int_eq(close(fd), 0);
+    ck_assert_int_lt(kernel_load_fd(fd, path, &k, why, sizeof(why)), 0);
+    check_message("Bad file descriptor");
+    blob_free(&elf);
+}
+END_TEST
+
 START_TEST(test_unreadable)
 {
     expect_refusal("x", 1, NULL);
@@ -651,6 +674,7 @@ int main(void)
     tcase_add_test(t, test_odd_notes);
     tcase_add_test(t, test_legacy_section);
     tcase_add_test(t, test_not_a_file);
+    tcase_add_test(t, test_open_file);
     tcase_add_test(t, test_unreadable);
     tcase_add_test(t, test_short_message);
     tcase_add_test(t, test_real_kernels);
