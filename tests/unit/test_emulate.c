@@ -230,7 +230,7 @@ END_TEST
 
 START_TEST(refused)
 {
-    static const char *const gp[] = {
+    static const char gp[][4] = {
         "\xf4", "\x0f\x08", "\x0f\x33", "\x0f\x35", "\x0f\x07", "\x0f\x01\x10", "\x0f\x01\x18", "\x0f\x01\x38",
         "\x0f\x01\xf0", "\x0f\x01\xf8",
     };
