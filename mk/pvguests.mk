@@ -13,14 +13,17 @@ pvguests: $(PV_GUESTS)
 
 $(GUEST_O)/rt/%.o: guest-abi/pvguest/%
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -c -o $@ $<
+	@echo "  GUESTCC $<"
+	@$(CC) $(GUEST_CFLAGS) -c -o $@ $<
 
 $(GUEST_O)/%.o: tests/guests/pv/%.c
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -c -o $@ $<
+	@echo "  GUESTCC $<"
+	@$(CC) $(GUEST_CFLAGS) -c -o $@ $<
 
 $(PV_GUESTS): $(GUEST_O)/%: $(GUEST_O)/%.o $(GUEST_RT) guest-abi/pvguest/pvguest.lds
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
+	@echo "  GUESTLD $@"
+	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
 		-T guest-abi/pvguest/pvguest.lds -o $@ $< $(GUEST_RT)
 
 -include $(wildcard $(GUEST_O)/*.d $(GUEST_O)/rt/*.d)

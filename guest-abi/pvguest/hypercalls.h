@@ -122,8 +122,11 @@ static inline long hc_set_gdt(const xen_pfn_t *frames, unsigned entries)
     return HC(set_gdt, frames, entries, 0, 0);
 }
 
-/* Writes one descriptor, machine address ma, 8-byte aligned.  MUST NOT describe a gate, or a segment of
- * more privilege than ring 1. */
+/*
+ * Writes one descriptor, machine address ma, 8-byte aligned.  MUST NOT describe a gate (other than a call
+ * gate to a
+ * ring 3 selector) or a system segment.
+ */
 static inline long hc_update_descriptor(uint64_t ma, uint64_t descriptor)
 {
     return HC(update_descriptor, ma, descriptor, 0, 0);

@@ -13,6 +13,14 @@ typedef struct {
     int state;
 } lock_t;
 
+/* Takes the lock if it is free. */
+static inline bool lock_try(lock_t *l)
+{
+    int c = 0;
+
+    return __atomic_compare_exchange_n(&l->state, &c, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
 static inline void lock_acquire(lock_t *l)
 {
     int c = 0;

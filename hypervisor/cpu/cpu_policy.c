@@ -46,6 +46,17 @@ static const struct {
 #define EDX_HTT (1u << 28)
 #define ECX_CMP_LEGACY (1u << 1)
 
+/*
+ * The family that AMD hosts show (K8, model 6b, stepping 1, as QEMU's qemu64), whatever they are: kernels take the real one
+ * for leave to touch that part's own registers (Linux 6.17 and later read a reset-status register of the Zen south bridge at a
+ * fixed physical address, and a domain that may not map it dies) and for a reason to guard against its
+ * predictors, with code whose effect translation undoes.
+ */
+#define AMD_SIGNATURE 0x00060fb1u
+/* Leaf 0x80000021 EAX: automatic IBRS.  Makes kernels call indirectly instead of through return thunks, which translated code
+ * would not run as they are meant; docs/decisions.md says what protection a guest has. */
+#define EAX21_AUTOIBRS (1u << 8)
+
 /* Most subleaves of a cache leaf that are looked at: L1d, L1i, L2, L3, L4 and room. */
 #define MAX_CACHES 8u
 
@@ -236,6 +247,8 @@ static void add_basic_leaves(struct cpu_policy *p, const struct cpu_source *s, c
     add_leaf(p, 0, CPU_SUBLEAF_ANY, r);
 
     r = read_leaf(s, 1, 0);
+    if (p->vendor == CPU_VENDOR_AMD)
+        r.eax = AMD_SIGNATURE;
     r.ebx = (r.ebx & 0xff00) | (1u << shift) << 16; /* CLFLUSH size is the host's; APIC id comes later */
     r.ecx = word[CPU_WORD_1_ECX];
     r.edx = word[CPU_WORD_1_EDX] | (p->nr_vcpus > 1 ? EDX_HTT : 0);
@@ -273,6 +286,8 @@ static void add_extended_leaves(struct cpu_policy *p, const struct cpu_source *s
     add_leaf(p, 0x80000000u, CPU_SUBLEAF_ANY, r);
 
     r = read_leaf(s, 0x80000001u, 0);
+    if (p->vendor == CPU_VENDOR_AMD)
+        r.eax = AMD_SIGNATURE;
     r.ebx = intel ? 0 : r.ebx & 0xf0000000u; /* package type */
     r.ecx = word[CPU_WORD_80000001_ECX];
     r.edx = word[CPU_WORD_80000001_EDX];
@@ -334,6 +349,8 @@ int cpu_policy_build(struct cpu_policy *p, const struct cpu_source *s, unsigned 
         p->phys_bits = 52;
 
     shown_words(p, word);
+    if (p->vendor == CPU_VENDOR_AMD)
+        word[CPU_WORD_80000021_EAX] |= EAX21_AUTOIBRS;
     add_basic_leaves(p, s, word);
     add_extended_leaves(p, s, word);
     return 0;

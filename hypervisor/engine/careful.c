@@ -32,6 +32,7 @@ void *engine_careful_access(uint64_t ea, uint32_t desc)
     uint32_t pfec;
 
     e->helper_in_tail = false;
+    e->helper_ea = ea;
     if (!gva_canonical(GVA(ea)) || !gva_canonical(GVA(last))) {
         e->helper_leave = HELPER_FAULT;
         e->helper_exit =
@@ -104,6 +105,18 @@ static bool unchanged(struct engine_vcpu *e, const struct careful_access *a)
     return true;
 }
 
+/* The holder may wait for this vCPU to drop a TLB entry. */
+static void careful_lock_take(struct engine_vcpu *e)
+{
+    uint32_t was;
+
+    if (lock_try(&careful_lock))
+        return;
+    was = engine_wait_begin(&e->v);
+    lock_acquire(&careful_lock);
+    engine_wait_end(&e->v, was);
+}
+
 enum careful_result careful_commit(struct engine_vcpu *e)
 {
     struct careful *c = &e->careful;
@@ -116,7 +129,7 @@ enum careful_result careful_commit(struct engine_vcpu *e)
 
         if (!a->write)
             continue;
-        lock_acquire(&careful_lock);
+        careful_lock_take(e);
         if (!unchanged(e, a)) {
             result = CAREFUL_RETRY;
         } else {
@@ -127,9 +140,16 @@ enum careful_result careful_commit(struct engine_vcpu *e)
 
                 if (part > a->size - done)
                     part = a->size - done;
-                if (!store_commit(e, va, a->copy + done, part, &f)) {
+                switch (store_commit(e, va, a->copy + done, a->old + done, part, &f)) {
+                case STORE_DONE:
+                    break;
+                case STORE_CHANGED:
+                    result = CAREFUL_RETRY;
+                    break;
+                case STORE_FAULT:
                     refuse(e, f.cr2, f.pfec);
                     result = CAREFUL_FAULT;
+                    break;
                 }
                 done += part;
             }

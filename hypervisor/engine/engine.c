@@ -19,6 +19,7 @@ _Static_assert(OFF_HOT + offsetof(struct engine_hot, helper_ea) == OFF_HELPER_EA
 _Static_assert(OFF_HOT + offsetof(struct engine_hot, tmp) == OFF_TMP0, "enter.S");
 _Static_assert(OFF_HOT + offsetof(struct engine_hot, shadow_base) == OFF_SHADOW_BASE, "enter.S");
 _Static_assert(OFF_HOT + offsetof(struct engine_hot, tmp2) == OFF_TMP2, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, last_indirect) == OFF_LAST_INDIRECT, "enter.S");
 _Static_assert(OFF_HOT + offsetof(struct engine_hot, stubs) == OFF_STUBS, "enter.S");
 
 struct engine_vcpu *engine_slots[32];
@@ -142,7 +143,7 @@ static void state_at_helper(struct engine_vcpu *e)
     info = cache_insn_at(e, b, pc);
     e->v.rip = b->va + info->guest_off;
     if (e->helper_leave == HELPER_FAULT && e->helper_exit.vector == VEC_PF && info->align &&
-        (e->helper_exit.cr2 & (info->align - 1u)))
+        (e->helper_ea & (info->align - 1u)))
         e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
 }
 
@@ -222,7 +223,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     bool was_careful = e->careful.active;
 
     e->stats.link_exits++;
-    if (x.kind <= LINK_RETURN) {
+    if (x.kind <= LINK_CALL) {
         uint64_t flushes = e->stats.cache_flushes;
         struct block *b;
 
@@ -290,6 +291,15 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
         if (r != CAREFUL_DONE)
             return r == CAREFUL_FAULT ? NEXT_LEAVE : NEXT_LOOP;
     }
+    if (unlikely((mode & MODE_64) && !gva_canonical(GVA(target)))) {
+        /* the transfer itself faults: undo what it did to rsp (SDM vol. 2, RET, CALL, JMP) */
+        const struct exit_rec *x = &e->cache.exits[e->hot.last_indirect];
+
+        v->rip = x->target;
+        v->gpr[RSP] -= (uint64_t)(int64_t)x->rsp_change;
+        v->exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
+        return NEXT_LEAVE;
+    }
     v->rip = target;
     if (step_done(e, mode) == NEXT_LEAVE)
         return NEXT_LEAVE;
@@ -310,12 +320,22 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
     return NEXT_LOOP;
 }
 
-static enum next leave_helper(struct engine_vcpu *e, bool *careful)
+/* Guest address behind the instruction whose helper call has just left. */
+static uint64_t behind_helper(struct engine_vcpu *e)
+{
+    const struct block *b = cache_block_at(e, e->hot.helper_ra - 1);
+    const struct insn_info *info = cache_insn_at(e, b, e->hot.helper_ra - 1);
+    const struct insn_info *end = &e->cache.infos[b->info + b->nr_insns];
+
+    return b->va + (info + 1 < end ? info[1].guest_off : b->guest_len);
+}
+
+static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, bool *careful)
 {
     struct vcpu *v = &e->v;
 
     state_at_helper(e);
-    if (e->careful.active && e->helper_leave != HELPER_AGAIN)
+    if (e->careful.active && e->helper_leave != HELPER_AGAIN && e->helper_leave != HELPER_DONE)
         careful_rollback(e);
     e->careful.active = false;
     switch (e->helper_leave) {
@@ -324,6 +344,9 @@ static enum next leave_helper(struct engine_vcpu *e, bool *careful)
         return NEXT_LOOP;
     case HELPER_AGAIN:
         return NEXT_LOOP;
+    case HELPER_DONE:
+        v->rip = behind_helper(e);
+        return step_done(e, mode);
     default:
         v->exit = e->helper_exit;
         return NEXT_LEAVE;
@@ -380,7 +403,7 @@ enum exit_reason engine_run(struct vcpu *v)
             break;
         case ENTER_HELPER:
             e->shadow[e->cur_view] = e->hot.shadow_rsp;
-            next = leave_helper(e, &careful);
+            next = leave_helper(e, mode, &careful);
             break;
         case ENTER_FAULT:
             e->shadow[e->cur_view] = e->hot.shadow_rsp;
@@ -460,16 +483,12 @@ static void flush_remote(struct engine_vcpu *e)
         pause_or_yield(n);
 }
 
-/*
- * While a vCPU waits for others it counts as outside the guest, so two that wait for each other both go on;
- * requests are served before it enters translated code again.
- */
-static uint32_t wait_begin(struct vcpu *self)
+uint32_t engine_wait_begin(struct vcpu *self)
 {
     return self ? __atomic_exchange_n(&self->in_guest, 0, __ATOMIC_SEQ_CST) : 0;
 }
 
-static void wait_end(struct vcpu *self, uint32_t was)
+void engine_wait_end(struct vcpu *self, uint32_t was)
 {
     if (self)
         __atomic_store_n(&self->in_guest, was, __ATOMIC_SEQ_CST);
@@ -477,7 +496,7 @@ static void wait_end(struct vcpu *self, uint32_t was)
 
 void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
 {
-    uint32_t was = wait_begin(self);
+    uint32_t was = engine_wait_begin(self);
 
     for (unsigned i = 0; i < d->nr_vcpus; i++) {
         if (!(mask >> i & 1) || !d->vcpu[i])
@@ -487,7 +506,7 @@ void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
         else
             flush_remote(engine_of(d->vcpu[i]));
     }
-    wait_end(self, was);
+    engine_wait_end(self, was);
 }
 
 void engine_frame_protect(struct vcpu *self, mfn_t m)
@@ -498,7 +517,7 @@ void engine_frame_protect(struct vcpu *self, mfn_t m)
 
     if (!who)
         return;
-    was = wait_begin(self);
+    was = engine_wait_begin(self);
     while (who) {
         unsigned slot = (unsigned)__builtin_ctz(who);
         struct engine_vcpu *e = engine_slots[slot];
@@ -510,5 +529,5 @@ void engine_frame_protect(struct vcpu *self, mfn_t m)
             flush_remote(e);
         __atomic_fetch_and(&f->wtlb_vcpus, ~(1u << slot), __ATOMIC_SEQ_CST);
     }
-    wait_end(self, was);
+    engine_wait_end(self, was);
 }

@@ -81,6 +81,7 @@ struct engine_hot {
     uint64_t tmp[2];
     uint64_t shadow_base;
     uint64_t tmp2;
+    uint64_t last_indirect; /* exit number of the indirect transfer that was executed last */
     uint64_t stubs[NR_STUBS];
 };
 
@@ -97,7 +98,8 @@ struct insn_info {
 enum exit_kind {
     LINK_JUMP,    /* rel32 at patch_off may be linked to target's block */
     LINK_CALL,    /* the same, of a host call */
-    LINK_RETURN,  /* the same, behind a return site */
+    LINK_SITE,    /* no exit: a return site, whose JRCXZ is at patch_off */
+    EXIT_KIND_INDIRECT, /* no exit: where the last RET, or indirect JMP or CALL, is */
     EXIT_KIND_EXCEPTION,
     EXIT_KIND_EMULATE,
     EXIT_KIND_SYSCALL,
@@ -118,6 +120,7 @@ struct exit_rec {
     uint8_t flags_host; /* leaves with flags in host flags */
     uint8_t vector;
     uint8_t len; /* of the instruction, for traps */
+    int32_t rsp_change; /* EXIT_KIND_INDIRECT: what the transfer adds to rsp */
 };
 
 struct block {
@@ -192,6 +195,7 @@ struct careful {
 enum helper_leave {
     HELPER_FAULT,   /* helper_exit says */
     HELPER_CAREFUL, /* the instruction needs its careful form */
+    HELPER_DONE,    /* the instruction is complete, but has overwritten the block that it is in */
     HELPER_AGAIN,   /* run the instruction again (string instruction with a request pending) */
 };
 
@@ -226,6 +230,7 @@ struct engine_vcpu {
     unsigned jc_log_n[NR_VIEWS];
     struct code_cache cache;
     struct careful careful;
+    uint64_t helper_ea;           /* address of the access that the last helper call was for */
     struct vcpu_exit helper_exit; /* filled in by a helper that leaves */
     enum helper_leave helper_leave;
     bool helper_in_tail;          /* helper_ra lies in a slow path, not behind the instruction's code */
@@ -314,9 +319,14 @@ static inline unsigned vcpu_view(const struct vcpu *v)
 struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint32_t mode);
 
 /* ---- store.c: stores that the TLB can't do ---- */
-/* Stores n bytes within one page of frame m for the guest: invalidates translations, asks the panel for trapped
- * frames. False: page fault. */
-bool store_commit(struct engine_vcpu *e, uint64_t va, const void *data, unsigned n, struct guest_fault *f);
+enum store_result { STORE_DONE, STORE_FAULT, STORE_CHANGED };
+/*
+ * Stores n bytes within the page of va for the guest: invalidates translations, asks the panel for trapped frames.  If old is
+ * not NULL the store is the second half of a read-modify-write that read old: STORE_CHANGED if a trapped frame holds something
+ * else by now.  STORE_FAULT: *f filled in.
+ */
+enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *data, const void *old, unsigned n,
+                               struct guest_fault *f);
 
 /* ---- careful.c ---- */
 void careful_begin(struct engine_vcpu *e);
@@ -339,6 +349,10 @@ enum emulate_result engine_emulate(struct engine_vcpu *e);
 uint32_t engine_mode(const struct vcpu *v);
 extern struct engine_vcpu *engine_slots[32];
 void engine_process_queue(struct engine_vcpu *e);
+/* Around a wait for another vCPU: meanwhile this one counts as outside the guest, so that the other may wait for it. Requests are
+ * served before translated code is entered again. */
+uint32_t engine_wait_begin(struct vcpu *self);
+void engine_wait_end(struct vcpu *self, uint32_t was);
 /* Does the TLB flushes that other vCPUs have asked for. */
 void engine_serve_flush(struct engine_vcpu *e);
 extern __thread struct vcpu *vcpu_current; /* the vCPU that this host thread runs, or NULL */

@@ -10,30 +10,47 @@ static inline void copy_bytes(void *to, const void *from, size_t n)
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
 }
 
-bool store_commit(struct engine_vcpu *e, uint64_t va, const void *data, unsigned n, struct guest_fault *f)
+/* A store to a frame that the panel traps. */
+static enum store_result store_trapped(struct engine_vcpu *e, mfn_t m, unsigned off, const uint8_t *data,
+                                       const void *old, unsigned n)
+{
+    const struct guest_ops *ops = e->v.ops;
+
+    if (old && n <= 8 && ops->trapped_cmpxchg) {
+        uint64_t expected = 0;
+        bool stored;
+
+        copy_bytes(&expected, old, n);
+        if (!ops->trapped_cmpxchg(&e->v, m, off, &expected, data, n, &stored))
+            return STORE_FAULT;
+        return stored ? STORE_DONE : STORE_CHANGED;
+    }
+    for (unsigned done = 0; done < n;) {
+        unsigned part = n - done < 64 ? n - done : 64;
+
+        if (!ops->trapped_write(&e->v, m, off + done, data + done, part))
+            return STORE_FAULT;
+        done += part;
+    }
+    return STORE_DONE;
+}
+
+enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *data, const void *old, unsigned n,
+                               struct guest_fault *f)
 {
     struct translation t;
 
     if (!e->v.ops->walk(&e->v, GVA(va), ACCESS_WRITE, &t, &f->pfec)) {
         f->cr2 = va;
-        return false;
+        return STORE_FAULT;
     }
     if (t.trapped) {
-        const uint8_t *bytes = data;
-        unsigned done = 0;
+        enum store_result r = store_trapped(e, t.mfn, va & ~PAGE_MASK, data, old, n);
 
-        while (done < n) {
-            unsigned part = n - done < 64 ? n - done : 64;
-
-            if (!e->v.ops->trapped_write(&e->v, t.mfn, (va & ~PAGE_MASK) + done, bytes + done, part))
-                break;
-            done += part;
-        }
-        if (done == n)
-            return true;
-        *f = (struct guest_fault){
-            .cr2 = va, .pfec = PFEC_PRESENT | PFEC_WRITE | (e->v.user_mode ? PFEC_USER : 0)};
-        return false;
+        if (r == STORE_FAULT)
+            *f = (struct guest_fault){
+                .cr2 = va, .pfec = PFEC_PRESENT | PFEC_WRITE | (e->v.user_mode ? PFEC_USER : 0)};
+        return r;
     }
     /*
      * Bytes first, notice after: a vCPU that translates in between has either seen the new bytes or set its bit in
@@ -42,7 +59,7 @@ bool store_commit(struct engine_vcpu *e, uint64_t va, const void *data, unsigned
     copy_bytes((uint8_t *)machine_hva(t.mfn) + (va & ~PAGE_MASK), data, n);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     engine_frame_changed(&e->v, t.mfn, va & ~PAGE_MASK, n);
-    return true;
+    return STORE_DONE;
 }
 
 static void queue_post(struct engine_vcpu *e, uint64_t mfn, unsigned off, unsigned len)

@@ -210,6 +210,15 @@ static uint64_t low_bytes(uint64_t x, unsigned size)
     return size == 8 ? x : x & ((1UL << 8 * size) - 1);
 }
 
+/* The instruction is complete: back to its block, unless that has just been overwritten. */
+static int finish(struct engine_vcpu *e)
+{
+    if (likely(!cache_block_at(e, e->hot.helper_ra - 1)->dead))
+        return 0;
+    e->helper_leave = HELPER_DONE;
+    return 1;
+}
+
 int engine_helper_string(uint64_t unused, uint32_t desc)
 {
     struct engine_vcpu *e = engine_self();
@@ -237,7 +246,7 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
         bool again = true;
 
         if (left == 0)
-            return 0;
+            return finish(e);
         switch (op) {
         case STRING_MOVS:
             if (!movs(&s, left, &done))
@@ -275,10 +284,10 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
             break;
         }
         if (rep == REP_NONE)
-            return 0;
+            return finish(e);
         reg_set(&s, RCX, left - done);
         if (left == done || !again)
-            return 0;
+            return finish(e);
         if (__atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED)) {
             e->helper_leave = HELPER_AGAIN;
             return 1;

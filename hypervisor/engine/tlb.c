@@ -168,8 +168,20 @@ enum tlb_result tlb_fill(struct engine_vcpu *e, unsigned view, uint64_t va, bool
     f = machine_frame(t.mfn);
     can_write = t.writable && !t.trapped;
     if (can_write) {
-        /* Order against translate_block(): it sets code_vcpus, then looks at wtlb_vcpus. */
-        __atomic_fetch_or(&f->wtlb_vcpus, 1u << e->slot, __ATOMIC_SEQ_CST);
+        /*
+         * Order against those who want no writable entry for the frame: translate_block() sets code_vcpus, a page-table
+         * update removes the writable mapping; both then look at wtlb_vcpus.  So after setting the bit anew, look
+         * again at both.
+         */
+        if (!(__atomic_load_n(&f->wtlb_vcpus, __ATOMIC_RELAXED) & (1u << e->slot))) {
+            mfn_t old = t.mfn;
+
+            __atomic_fetch_or(&f->wtlb_vcpus, 1u << e->slot, __ATOMIC_SEQ_CST);
+            if (!e->v.ops->walk(&e->v, GVA(va), write ? ACCESS_WRITE : ACCESS_READ, &t, pfec))
+                return TLB_FAULT;
+            can_write = t.mfn.n == old.n && t.writable && !t.trapped;
+            f = machine_frame(t.mfn);
+        }
         if (__atomic_load_n(&f->code_vcpus, __ATOMIC_SEQ_CST) != 0)
             can_write = false;
     }
@@ -197,6 +209,7 @@ int engine_tlb_miss(uint64_t ea, int write)
 
     e->stats.tlb_misses++;
     e->helper_in_tail = true;
+    e->helper_ea = ea;
     if (tag != (ea & PAGE_MASK) && gva_canonical(GVA(ea))) {
         switch (tlb_fill(e, view, ea, write != 0, &pfec)) {
         case TLB_OK:
@@ -306,7 +319,7 @@ bool guest_write_fault(struct vcpu *v, gva_t to, const void *from, size_t n, str
         if (part > n)
             part = n;
         if (careful) {
-            if (!store_commit(engine_of(v), va, in, (unsigned)part, f))
+            if (store_commit(engine_of(v), va, in, NULL, (unsigned)part, f) != STORE_DONE)
                 return false;
         } else {
             copy_guest(p, in, part);

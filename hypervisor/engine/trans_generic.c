@@ -286,6 +286,15 @@ static bool flags_read(const ZydisDecodedInstruction *d)
     return d->cpu_flags && (d->cpu_flags->tested & ARITH_MASK);
 }
 
+/* Whether the last byte names a register. */
+static bool has_is4(const struct insn *in)
+{
+    for (unsigned i = 0; i < in->d.operand_count; i++)
+        if (in->op[i].encoding == ZYDIS_OPERAND_ENCODING_IS4)
+            return true;
+    return false;
+}
+
 /* The alignment that a vector memory operand must have, or 0.  Checked before the page tables are looked at, so a TLB
  * miss has to know. From the exception classes of SDM vol. 2, 2.4. */
 static uint8_t alignment_needed(const ZydisDecodedInstruction *d, unsigned size)
@@ -442,16 +451,11 @@ void trans_generic(struct trans *t)
             e8(m, (uint8_t)((mem_index & 7) << 3 | mem_base));
         }
     }
-    if (d->raw.imm[0].size) {
+    if (has_is4(in)) {
+        e8(m, in->bytes[d->length - 1] & (mode64(t) ? 0xff : 0x7f));
+    } else if (d->raw.imm[0].size) {
         for (unsigned i = d->raw.imm[0].offset; i < d->length; i++)
             e8(m, in->bytes[i]);
-    } else if (vex && d->length > d->raw.modrm.offset + 1u) {
-        /* a register in the last byte (is4) is not an immediate to the decoder */
-        for (unsigned i = 0; i < d->operand_count; i++)
-            if (in->op[i].encoding == ZYDIS_OPERAND_ENCODING_IS4) {
-                e8(m, in->bytes[d->length - 1] & (mode64(t) ? 0xff : 0x7f));
-                break;
-            }
     }
 
     for (unsigned k = 0; k < NR_FIELDS; k++) {

@@ -468,6 +468,10 @@ bool trans_special(struct trans *t)
     case ZYDIS_MNEMONIC_UD2:
         /* a panel may give UD2 a meaning (forced emulation) */
         return emulate(t);
+    case ZYDIS_MNEMONIC_CLI:
+    case ZYDIS_MNEMONIC_STI:
+    case ZYDIS_MNEMONIC_STAC:
+    case ZYDIS_MNEMONIC_CLAC:
     case ZYDIS_MNEMONIC_XGETBV:
     case ZYDIS_MNEMONIC_WRFSBASE:
     case ZYDIS_MNEMONIC_WRGSBASE:

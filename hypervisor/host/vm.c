@@ -44,6 +44,7 @@ static struct {
     /* Any thread. */
     pthread_mutex_t lock;   /* guards domain against its being destroyed */
     struct domain *domain;
+    bool building;          /* the next one is being made */
     int stop;               /* futex: 0 go on, -1 detached, else the signal that ends us */
     int thread_error;       /* errno of a vCPU's thread that couldn't start */
 } vm = {
@@ -53,6 +54,18 @@ static struct {
 
 /* ---- the user or the host wants the end ---- */
 
+/* Exit status of a vm.stop. */
+static int stop_status(int stop)
+{
+    return stop < 0 ? EXIT_STATUS_DETACHED : EXIT_STATUS_SIGNAL + stop;
+}
+
+_Noreturn static void vm_leave(int how)
+{
+    terminal_restore();
+    _exit(stop_status(how));
+}
+
 static void vm_stop(int how)
 {
     int go_on = 0;
@@ -61,11 +74,12 @@ static void vm_stop(int how)
     console_abandon();
     if (!__atomic_compare_exchange_n(&vm.stop, &go_on, how, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
         /* ... and whoever asks twice doesn't want to wait for anything. */
-        terminal_restore();
-        _exit(how < 0 ? EXIT_STATUS_DETACHED : EXIT_STATUS_SIGNAL + how);
+        vm_leave(how);
     }
     rawsys_futex_wake(&vm.stop, INT32_MAX);
     pthread_mutex_lock(&vm.lock);
+    if (vm.building)
+        vm_leave(how); /* nobody has said or done anything yet that has to be finished */
     if (vm.domain)
         domain_shutdown(vm.domain, DOMAIN_KILLED);
     pthread_mutex_unlock(&vm.lock);
@@ -284,13 +298,6 @@ static enum vm_action end_action(const struct end_rule *r)
     }
 }
 
-static int stop_status(void)
-{
-    int stop = vm_stopped();
-
-    return stop < 0 ? EXIT_STATUS_DETACHED : EXIT_STATUS_SIGNAL + stop;
-}
-
 /* True if another domain shall follow; otherwise *status is that of the process. */
 static bool vm_next(const struct domain *d, int *status)
 {
@@ -299,7 +306,7 @@ static bool vm_next(const struct domain *d, int *status)
     enum vm_action action = end_action(rule);
 
     if (d->end == DOMAIN_KILLED || vm_stopped()) {
-        *status = stop_status();
+        *status = stop_status(vm_stopped());
         return false;
     }
     *status = (int)rule->status;
@@ -316,14 +323,16 @@ static bool vm_next(const struct domain *d, int *status)
     if (rule->status == EXIT_STATUS_CRASH)
         vm_wait_stop(CRASH_RESTART_DELAY_NS);
     if (vm_stopped())
-        *status = stop_status();
+        *status = stop_status(vm_stopped());
     return !vm_stopped();
 }
 
-static void vm_set_domain(struct domain *d)
+/* Which domain a stop is for; building: none now, but one is on its way. */
+static void vm_set_domain(struct domain *d, bool building)
 {
     pthread_mutex_lock(&vm.lock);
     vm.domain = d;
+    vm.building = building;
     if (d && vm_stopped())
         domain_shutdown(d, DOMAIN_KILLED);
     pthread_mutex_unlock(&vm.lock);
@@ -336,18 +345,20 @@ static int vm_live(struct vm_failure *f)
     bool again;
 
     do {
-        struct domain *d = vm_domain_create(vm.c, &vm.files, f);
+        struct domain *d;
 
+        vm_set_domain(NULL, true);
+        d = vm_domain_create(vm.c, &vm.files, f);
+        vm_set_domain(d, false);
         if (!d)
             return (int)f->status;
-        vm_set_domain(d);
         if (domain_live(d, f)) {
             again = false;
             status = (int)f->status;
         } else {
             again = vm_next(d, &status);
         }
-        vm_set_domain(NULL);
+        vm_set_domain(NULL, false);
         vm_domain_destroy(d);
     } while (again);
     return status;

@@ -32,6 +32,7 @@
 #define MSR_AMD_DE_CFG 0xc0011029u
 
 #define EFER_VALUE 0xd01u /* SCE, LME, LMA, NXE */
+#define EFER_AIBRSE (1u << 21) /* always on where CPUID shows it (cpu/cpu_policy.c) */
 #define APIC_BASE_VALUE 0xfee00800u
 #define APIC_BASE_BSP 0x100u
 /* Entries of the PAT that every PV guest of Xen has (XENFEAT, docs of x86 PV): WB WT UC- UC WC WP UC UC. */
@@ -80,7 +81,7 @@ static bool msr_read(struct insn *in, uint32_t msr, uint64_t *value)
         *value = PAT_VALUE;
         return true;
     case MSR_EFER:
-        *value = EFER_VALUE;
+        *value = EFER_VALUE | (intel(in) ? 0 : EFER_AIBRSE);
         return true;
     case MSR_FS_BASE:
         *value = v->fs_base;
@@ -135,7 +136,7 @@ static bool msr_write(struct insn *in, uint32_t msr, uint64_t value)
         return true;
     /* The value that is there may be written again. */
     case MSR_EFER:
-        return value == EFER_VALUE;
+        return (value & ~(intel(in) ? 0UL : (uint64_t)EFER_AIBRSE)) == EFER_VALUE;
     case MSR_PAT:
         return value == PAT_VALUE;
     case MSR_MISC_ENABLE:

@@ -136,6 +136,12 @@ int mm_update_entry(struct vcpu *v, struct domain *d, mfn_t table, unsigned off,
 
 /* ---- mm_tlb.c: flushes, and base pointers ---- */
 
+/* Whether FRAME_KERNEL_HALF tells all there is to know: false once there has been a recursive mapping. */
+static inline bool kernel_tracked(const struct domain *d)
+{
+    return !__atomic_load_n(&d->pv->mm.kernel_untracked, __ATOMIC_RELAXED);
+}
+
 /* An entry of a table has been changed (locked; the new value is in place): notes what TLBs may no longer
  * keep. */
 void mm_note_change(struct vcpu *v, struct domain *d, mfn_t table, unsigned slot, uint64_t old, uint64_t new);

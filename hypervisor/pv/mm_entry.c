@@ -112,6 +112,22 @@ int mm_update_entry(struct vcpu *v, struct domain *d, mfn_t table, unsigned off,
 
 /* ---- stores that the guest makes itself ---- */
 
+/*
+ * The engine calls from within engine_run().  Who holds the lock may be waiting, in engine_frame_protect(),
+ * for every vCPU that is in the guest; so while this one waits for the lock it counts as outside.  What it
+ * was asked meanwhile it does before it enters translated code again.
+ */
+static void trapped_lock(struct vcpu *v)
+{
+    uint32_t was;
+
+    if (likely(lock_try(&v->domain->mm_lock)))
+        return;
+    was = __atomic_exchange_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
+    lock_acquire(&v->domain->mm_lock);
+    __atomic_store_n(&v->in_guest, was, __ATOMIC_SEQ_CST);
+}
+
 static bool trapped_ok(const struct domain *d, mfn_t m, unsigned off, unsigned size)
 {
     const struct frame *f;
@@ -150,7 +166,7 @@ bool mm_trapped_write(struct vcpu *v, mfn_t m, unsigned off, const void *data, u
     struct domain *d = v->domain;
     int rc = -XEN_EINVAL;
 
-    lock_acquire(&d->mm_lock);
+    trapped_lock(v);
     if (trapped_ok(d, m, off, size)) {
         uint64_t new = bytes_get(data, size);
 
@@ -178,7 +194,7 @@ bool mm_trapped_cmpxchg(struct vcpu *v, mfn_t m, unsigned off, void *expected, c
     struct domain *d = v->domain;
     int rc = -XEN_EINVAL;
 
-    lock_acquire(&d->mm_lock);
+    trapped_lock(v);
     if (trapped_ok(d, m, off, size)) {
         unsigned entry = off & ~7u;
         unsigned shift = 8 * (off & 7);

@@ -9,7 +9,8 @@
  *
  *  - the kernel's half of the old and of the new L4 table name the same tables.  Comparing 240 entries costs
  *    more than the rest of the switch; tables once found equal get the same tag, kept in one of the L4 slots
- *    that are ours (not present, never walked); a change to a slot of the kernel's half takes the tag away; and
+ *    that are ours (not present, never walked); a change to a slot of the kernel's half takes the tag away.
+ *    (Accessed bits of these slots are not compared: no kernel looks at them.)  And
  *
  *  - no entry below has been changed, since this vCPU's last full flush, in a way that a TLB entry could give
  *    away. mm_domain.kernel_gen counts such changes.  Which tables are below is what FRAME_KERNEL_HALF says:
@@ -72,7 +73,7 @@ static bool kernel_half_same(struct domain *d, mfn_t a, mfn_t b)
     if (a.n == b.n || (pa[L4_TAG_SLOT] != 0 && pa[L4_TAG_SLOT] == pb[L4_TAG_SLOT]))
         return true;
     for (unsigned i = L4_KERNEL_FIRST; i < PT_ENTRIES; i++)
-        diff |= pa[i] ^ pb[i];
+        diff |= pte_read(&pa[i]) ^ pte_read(&pb[i]);
     if (diff & ~(PTE_A | PTE_D))
         return false;
     if (pa[L4_TAG_SLOT] == 0)
@@ -92,7 +93,7 @@ static int base_swap(struct vcpu *v, mfn_t *base, mfn_t l4, bool *same_half)
     if (l4.n != 0)
         rc = mm_get(v, d, l4, FRAME_L4);
     if (rc == 0) {
-        *same_half = !d->pv->mm.kernel_untracked && old.n != 0 && l4.n != 0 && kernel_half_same(d, old, l4);
+        *same_half = kernel_tracked(d) && old.n != 0 && l4.n != 0 && kernel_half_same(d, old, l4);
         *base = l4;
         if (old.n != 0)
             mm_put(v, d, old, FRAME_L4);
@@ -117,7 +118,7 @@ static void flush_own(struct vcpu *v, bool same_half)
 
 int mm_new_baseptr(struct vcpu *v, mfn_t l4)
 {
-    bool same_half = !v->domain->pv->mm.kernel_untracked;
+    bool same_half = kernel_tracked(v->domain);
 
     if (l4.n != v->pv->cr3_kernel.n) {
         int rc = l4.n == 0 ? -XEN_EINVAL : base_swap(v, &v->pv->cr3_kernel, l4, &same_half);
@@ -177,7 +178,7 @@ int mm_set_base_pointers(struct vcpu *self, struct vcpu *v, mfn_t kernel, mfn_t 
 
 void mm_flush_local(struct vcpu *v)
 {
-    flush_own(v, !v->domain->pv->mm.kernel_untracked);
+    flush_own(v, kernel_tracked(v->domain));
 }
 
 void mm_flush_mask(struct vcpu *v, uint64_t mask)

@@ -6,10 +6,10 @@
  * Every frame has two counts, guarded by its owner's mm_lock:
  *
  *  ref_count   how often the frame is named: by present entries of validated tables, by base pointers, by
- * pins, by the GDT, by C code.  A frame with references isn't freed. type_count  how many of these references
- * need the frame to be of its current type.  A writable mapping needs FRAME_WRITABLE; an entry of a table of
- * level n + 1, a pin and a base pointer need FRAME_Ln; the GDT needs FRAME_SEGDESC.  A read-only mapping
- * needs no type.
+ *              pins, by the GDT, by C code.  A frame with references isn't freed.
+ *  type_count  how many of these references need the frame to be of its current type.  A writable mapping
+ *              needs FRAME_WRITABLE; an entry of a table of level n + 1, a pin and a base pointer need
+ *              FRAME_Ln; the GDT needs FRAME_SEGDESC.  A read-only mapping needs no type.
  *
  * The type can change only while type_count is 0.  When it becomes a page table, every present entry is
  * checked and its references are taken, which may in turn make tables of the frames it names; when the last
@@ -124,7 +124,9 @@ void mm_put_l1e(struct domain *d, uint64_t e)
 /* Whether eight entries have nothing present: tables are mostly empty. */
 static inline bool eight_absent(const uint64_t *p)
 {
-    return !((p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7]) & PTE_P);
+    return !((pte_read(p) | pte_read(p + 1) | pte_read(p + 2) | pte_read(p + 3) | pte_read(p + 4) |
+              pte_read(p + 5) | pte_read(p + 6) | pte_read(p + 7)) &
+             PTE_P);
 }
 
 static void l1_put_range(struct domain *d, const uint64_t *p, unsigned end)
@@ -133,7 +135,7 @@ static void l1_put_range(struct domain *d, const uint64_t *p, unsigned end)
         if (eight_absent(&p[i]))
             continue;
         for (unsigned k = i; k < i + 8 && k < end; k++)
-            mm_put_l1e(d, p[k]);
+            mm_put_l1e(d, pte_read(&p[k]));
     }
 }
 
@@ -143,7 +145,7 @@ static int l1_promote(struct domain *d, uint64_t *p)
         if (eight_absent(&p[i]))
             continue;
         for (unsigned k = i; k < i + 8; k++) {
-            uint64_t e = p[k];
+            uint64_t e = pte_read(&p[k]);
             int rc;
 
             if (!(e & PTE_P))
@@ -171,9 +173,12 @@ void mm_mark_kernel_half(mfn_t table)
     flags_set(f, FRAME_KERNEL_HALF);
     if (f->type == FRAME_L1)
         return;
-    for (const uint64_t *p = pt_hva(table), *end = p + PT_ENTRIES; p < end; p++)
-        if (*p & PTE_P && pte_mfn(*p).n != table.n && machine_valid(pte_mfn(*p)))
-            mm_mark_kernel_half(pte_mfn(*p));
+    for (const uint64_t *p = pt_hva(table), *end = p + PT_ENTRIES; p < end; p++) {
+        uint64_t e = pte_read(p);
+
+        if (e & PTE_P && pte_mfn(e).n != table.n && machine_valid(pte_mfn(e)))
+            mm_mark_kernel_half(pte_mfn(e));
+    }
 }
 
 static inline bool slot_is_xen(enum frame_type type, unsigned slot)
@@ -192,7 +197,7 @@ int mm_get_dir_entry(struct vcpu *v, struct domain *d, mfn_t table, unsigned slo
     if (unlikely(m.n == table.n)) {
         if (e & PTE_RW)
             return -XEN_EINVAL;
-        d->pv->mm.kernel_untracked = true;
+        __atomic_store_n(&d->pv->mm.kernel_untracked, true, __ATOMIC_RELAXED);
         return 0;
     }
     rc = mm_get(v, d, m, type - 1);
@@ -217,7 +222,7 @@ static void dir_put_range(struct vcpu *v, struct domain *d, mfn_t table, unsigne
         if (slot_is_xen(type, i) || eight_absent(&p[i]))
             continue;
         for (unsigned k = i; k < i + 8 && k < end; k++)
-            mm_put_dir_entry(v, d, table, p[k], type);
+            mm_put_dir_entry(v, d, table, pte_read(&p[k]), type);
     }
 }
 
@@ -229,7 +234,7 @@ static int dir_promote(struct vcpu *v, struct domain *d, mfn_t table, enum frame
         if (slot_is_xen(type, i) || eight_absent(&p[i]))
             continue;
         for (unsigned k = i; k < i + 8; k++) {
-            uint64_t e = p[k];
+            uint64_t e = pte_read(&p[k]);
             int rc;
 
             if (!(e & PTE_P))

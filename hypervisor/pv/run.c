@@ -4,6 +4,7 @@
  */
 #include "pv/bounce.h"
 #include "pv/hypercall.h"
+#include "pv/mm.h"
 #include "pv/panel.h"
 #include "pv/segment.h"
 #include "pv/traps.h"
@@ -11,6 +12,7 @@
 const struct guest_ops pv_guest_ops = {
     .walk = pv_walk,
     .trapped_write = mm_trapped_write,
+    .trapped_cmpxchg = mm_trapped_cmpxchg,
 };
 
 /* SYSCALL: from the kernel a hypercall, from user mode the guest's system-call callback. */

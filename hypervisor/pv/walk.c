@@ -30,7 +30,7 @@ static inline bool entry_frame_ok(const struct domain *d, uint64_t e)
 {
     mfn_t m = pte_mfn(e);
 
-    return machine_valid(m) && machine_frame(m)->owner == d->domid;
+    return machine_valid(m) && __atomic_load_n(&machine_frame(m)->owner, __ATOMIC_RELAXED) == d->domid;
 }
 
 static bool walk_m2p(const struct vcpu *v, gva_t a, enum access access, struct translation *t, uint32_t *pfec,
@@ -99,11 +99,12 @@ again:
 
     t->mfn = pte_mfn(e);
     t->trapped = false;
-    t->global = !v->user_mode && a.va >= HYPERVISOR_VIRT_END && !d->pv->mm.kernel_untracked;
+    t->global = !v->user_mode && a.va >= HYPERVISOR_VIRT_END && kernel_tracked(d);
     if (access == ACCESS_WRITE && !(rights & PTE_RW)) {
         /* The kernel may store to what it maps read-only if that is a level-1 table: mm_trapped_write()
          * checks. */
-        if (v->user_mode || e & PTE_RW || machine_frame(t->mfn)->type != FRAME_L1 ||
+        if (v->user_mode || e & PTE_RW ||
+            __atomic_load_n(&machine_frame(t->mfn)->type, __ATOMIC_RELAXED) != FRAME_L1 ||
             !(d->pv->vm_assist >> VMASST_TYPE_writable_pagetables & 1))
             return false;
         t->trapped = true;

@@ -106,6 +106,7 @@ struct test_case {
     uint8_t code[MAX_CODE];
     unsigned nr_insns;
     uint16_t insn_off[MAX_INSNS];
+    bool glued[MAX_INSNS];  /* belongs to the one before: the shrinker drops both or none */
     unsigned nr_pokes;
     struct poke poke[MAX_POKES];
     bool loose_cr2;         /* CR2 may be anywhere in the area: CPUs touch FXSAVE's and XSAVE's in an order of their own */

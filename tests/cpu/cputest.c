@@ -37,7 +37,7 @@ static struct {
     const char *out_dir;
     const struct gen_class *wheel[1024]; /* class of index i: wheel[i % wheel_len] */
     unsigned wheel_len;
-} opt = {.seed = 1, .count = 200000, .max_fail = 20, .out_dir = "build/tests/cputest-failures", .shrink = true};
+} opt = {.seed = 1, .count = 1000000, .max_fail = 20, .out_dir = "build/tests/cputest-failures", .shrink = true};
 
 /* Shared by parent and workers. */
 #define MAX_CLASSES 64
@@ -576,7 +576,7 @@ static void usage(FILE *f)
     fprintf(f, "usage: cputest [options]            run random cases on the host CPU and through the engine\n"
                "       cputest [options] --replay FILE...\n"
                "  --seed N          the run (1); the same seed makes the same cases\n"
-               "  --count N         cases (200000)\n"
+               "  --count N         cases (1000000)\n"
                "  --hours H         run on for H hours instead\n"
                "  --class NAME,...  only these classes; --list shows them\n"
                "  --index N         only case N of the run, in full\n"

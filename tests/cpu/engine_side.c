@@ -259,7 +259,8 @@ static void outcome_emulate(const struct test_case *t, struct outcome *out)
     }
     status = ZydisDecoderDecodeFull(&dec, b, n, &in, op);
     if (ZYAN_FAILED(status)) {
-        out->vector = status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? VEC_GP : VEC_UD;
+        /* More than 15 bytes are #GP. */
+        out->vector = status == ZYDIS_STATUS_NO_MORE_DATA && n == sizeof(b) ? VEC_GP : VEC_UD;
         return;
     }
     if (in.mnemonic == ZYDIS_MNEMONIC_UD0 || in.mnemonic == ZYDIS_MNEMONIC_UD1 || in.mnemonic == ZYDIS_MNEMONIC_UD2 ||
@@ -268,7 +269,7 @@ static void outcome_emulate(const struct test_case *t, struct outcome *out)
         return;
     }
     if (!(in.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) && in.meta.category != ZYDIS_CATEGORY_IO &&
-        in.meta.category != ZYDIS_CATEGORY_SYSTEM &&
+        (in.meta.category != ZYDIS_CATEGORY_SYSTEM || in.mnemonic == ZYDIS_MNEMONIC_ARPL) &&
         in.meta.category != ZYDIS_CATEGORY_IOSTRINGOP && in.mnemonic != ZYDIS_MNEMONIC_CLI &&
         in.mnemonic != ZYDIS_MNEMONIC_STI) {
         out->kind = OUTCOME_DIED;

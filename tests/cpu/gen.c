@@ -521,6 +521,9 @@ bool gen_form_at(struct gen *g, const struct form *f, uint64_t target)
 bool gen_form(struct gen *g, const struct form *f)
 {
     gen_prepare(g, f);
+    if (f->mnemonic == ZYDIS_MNEMONIC_FLDENV || f->mnemonic == ZYDIS_MNEMONIC_FRSTOR ||
+        f->mnemonic == ZYDIS_MNEMONIC_FXRSTOR || f->mnemonic == ZYDIS_MNEMONIC_FXRSTOR64)
+        g->t->loose_cr2 = true;
     return put_form(g, f, f->mem ? gen_target(g, f->mem_bytes, f->mem_bytes >= 16) : 0);
 }
 

@@ -39,16 +39,25 @@ static bool is_nops(const struct test_case *t, unsigned i)
     return true;
 }
 
+/* Instruction i and those glued to it become NOPs. */
+static void drop(struct test_case *t, unsigned i)
+{
+    do {
+        memset(t->code + t->insn_off[i], 0x90, insn_len(t, i));
+        i++;
+    } while (i < t->nr_insns && t->glued[i]);
+}
+
 static bool drop_insns(struct shrinker *s)
 {
     struct test_case c;
     bool any = false;
 
     for (unsigned i = 0; i < s->t->nr_insns; i++) {
-        if (is_nops(s->t, i) || (insn_len(s->t, i) == 1 && s->t->code[s->t->insn_off[i]] == 0xf4))
+        if (s->t->glued[i] || is_nops(s->t, i) || (insn_len(s->t, i) == 1 && s->t->code[s->t->insn_off[i]] == 0xf4))
             continue;
         c = *s->t;
-        memset(c.code + c.insn_off[i], 0x90, insn_len(&c, i));
+        drop(&c, i);
         any |= keep_if_fails(s, &c);
     }
     return any;
@@ -62,6 +71,8 @@ static bool cut_tail(struct shrinker *s)
     for (unsigned i = 1; i < s->t->nr_insns; i++) {
         if (s->t->code_len == s->t->insn_off[i] + 1u)
             return false;
+        if (s->t->glued[i])
+            continue;
         c = *s->t;
         c.code[c.insn_off[i]] = 0xf4;
         c.code_len = c.insn_off[i] + 1u;
@@ -86,6 +97,7 @@ static bool cut_head(struct shrinker *s)
     memmove(c.code, c.code + off, c.code_len - off);
     for (unsigned i = n; i < c.nr_insns; i++)
         c.insn_off[i - n] = (uint16_t)(c.insn_off[i] - off);
+    memmove(c.glued, c.glued + n, (c.nr_insns - n) * sizeof(c.glued[0]));
     c.nr_insns -= n;
     c.code_len -= off;
     c.code_va += off;

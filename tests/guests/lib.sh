@@ -25,9 +25,19 @@ kernel() {
     [ -s "$image" ]
 }
 
+# seconds_left WANTED: as many seconds as are wanted, or 1 when the time of all guest tests is over.
+seconds_left() {
+    if [ "$(date +%s)" -ge "$deadline" ]; then
+        echo "no time left for this guest" >&2
+        echo 1
+    else
+        echo "$1"
+    fi
+}
+
 # boot OPTIONS-OF-BOOT.SH...: boots to the end, console in $work/console, the runner's words in $work/stderr, its status in $status.
 boot() {
-    sh $here/boot.sh --timeout "${limit:-90}" "$@" <"${input:-/dev/null}" >"$work/console" 2>"$work/stderr"
+    sh $here/boot.sh --timeout "$(seconds_left "${limit:-60}")" "$@" <"${input:-/dev/null}" >"$work/console" 2>"$work/stderr"
     status=$?
     tr -d '\r' <"$work/console" >"$work/console.lines"
 }
@@ -57,7 +67,7 @@ diptych() {
     mkdir "$work/cwd"
     chmod 777 "$work/cwd"
     # shellcheck disable=SC2086
-    (cd "$work/cwd" && exec timeout --kill-after=5 "${limit:-60}" ${AS_USER:-} "$DIPTYCH" "$@") <"${input:-/dev/null}" \
+    (cd "$work/cwd" && exec timeout --kill-after=5 "$(seconds_left "${limit:-60}")" ${AS_USER:-} "$DIPTYCH" "$@") <"${input:-/dev/null}" \
         >"${output:-$work/out}" 2>"$work/stderr"
     status=$?
 }

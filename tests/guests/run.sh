@@ -8,7 +8,8 @@
 #
 # Prints "ok NAME", "not ok NAME: why" or "skip NAME: why" a test, and last "N passed, N failed, N skipped". What a failed test left
 # stays in build/guests/failed/TEST. Guests run as an ordinary user: when we are root, as nobody.
-# Tests whose comment has a line "# quick" make up --quick.
+# Tests whose comment has a line "# quick" make up --quick. Once GUEST_TESTS_SECONDS (default 1080) are over no guest is
+# given more than a second, so that a hypervisor that hangs fails in time for the rest of `make test` to be seen.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 2
@@ -52,8 +53,10 @@ fi
 # The stage: what an ordinary user needs, where he can read it, wherever this tree is.
 stage=$(mktemp -d "${TMPDIR:-/tmp}/diptych-guests.XXXXXX") || exit 1
 results=$stage/results
+child=
 trap 'rm -rf "$stage"' EXIT
-trap 'exit 130' INT TERM
+# timeout(1) passes the signal on to the test's whole group, guests included.
+trap '[ -z "$child" ] || { kill "$child"; wait "$child"; }; exit 130' INT TERM HUP
 chmod 755 "$stage"
 mkdir "$stage/kernels"
 # shellcheck disable=SC2086
@@ -72,7 +75,8 @@ AS_USER=
 [ "$(id -u)" != 0 ] || AS_USER='setpriv --reuid=65534 --regid=65534 --clear-groups'
 DIPTYCH=$stage/diptych
 RUNNER=$runner
-export AS_USER DIPTYCH RUNNER stage quick kernels runner
+deadline=$(($(date +%s) + ${GUEST_TESTS_SECONDS:-1080}))
+export deadline AS_USER DIPTYCH RUNNER stage quick kernels runner
 
 rm -rf build/guests/failed
 : >"$results"
@@ -82,8 +86,11 @@ for test in $tests; do
     mkdir "$work"
     chmod 755 "$work"
     export work
-    timeout --kill-after=10 1200 sh "tests/guests/outside/$test.sh" </dev/null >"$stage/said" 2>"$stage/complaints"
+    timeout --kill-after=10 1200 sh "tests/guests/outside/$test.sh" </dev/null >"$stage/said" 2>"$stage/complaints" &
+    child=$!
+    wait $child
     status=$?
+    child=
     if [ $status -ne 0 ] || ! grep -q -E '^(ok|not ok|skip) ' "$stage/said"; then
         echo "not ok $test: the test itself ended with status $status: $(tail -n 1 "$stage/complaints")" >>"$stage/said"
     fi

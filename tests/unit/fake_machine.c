@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "host/console.h"
 #include "loader/loader.h"
 #include "pv/panel.h"
 #include "pv/trace.h"
@@ -243,6 +244,11 @@ int pv_build(struct domain *d, const struct kernel_image *k, const void *module,
     if (failing("pv_build")) {
         snprintf(why, why_size, "needs 64 MiB of memory");
         return -1;
+    }
+    if (failing("hang")) {
+        console_output("ready", 5);
+        for (;;)
+            usleep(1000);
     }
     fake.module_size = module_size;
     snprintf(fake.cmdline, sizeof(fake.cmdline), "%s", cmdline);

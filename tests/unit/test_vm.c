@@ -351,6 +351,19 @@ START_TEST(signals)
 }
 END_TEST
 
+/* A kernel that takes its time to load doesn't make the user wait. */
+START_TEST(signal_while_building)
+{
+    fake.guest = guest_reboot_twice;
+    fake.fail = "hang";
+    send_signal = SIGTERM;
+    ck_assert_int_eq(run_status(), EXIT_STATUS_SIGNAL + SIGTERM);
+    fake.fail_boot = 1;
+    ck_assert_int_eq(run_status(), EXIT_STATUS_SIGNAL + SIGTERM);
+    ck_assert_str_eq(err, "");
+}
+END_TEST
+
 START_TEST(vcpus_come_and_go)
 {
     fake.guest = guest_smp;
@@ -623,6 +636,7 @@ int main(void)
     tcase_add_test(t, other_ends);
     tcase_add_test(t, preserved_until_signal);
     tcase_add_test(t, signals);
+    tcase_add_test(t, signal_while_building);
     tcase_add_test(t, vcpus_come_and_go);
     tcase_add_test(t, pipes);
     tcase_add_test(t, terminal_session);

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fpu_taskswitch: with the flag set, the next x87, MMX or SSE instruction raises #NM, whose delivery clears
+ * the flag; FPU
+ * state survives hypercalls, events and exceptions.
+ *
+ * A broken engine runs the instruction, raises #NM for ever, or lets its own code disturb the registers.
+ */
+#include "pvtest.h"
+
+static volatile unsigned nm_count;
+
+static void nm_handler(struct trap_frame *f)
+{
+    (void)f;
+    nm_count++;
+}
+
+#define RAISES_NM(instruction)                                                                               \
+    do {                                                                                                     \
+        nm_count = 0;                                                                                        \
+        check_eq(hc_fpu_taskswitch(true), 0, "fpu_taskswitch");                                              \
+        __asm__ volatile("add $0, %%eax; " instruction : : : "rax", "memory", "cc");                         \
+        check_eq(nm_count, 1, instruction);                                                                  \
+        __asm__ volatile(instruction : : : "memory");                                                        \
+        check_eq(nm_count, 1, instruction " again");                                                         \
+    } while (0)
+
+static void test_taskswitch(void)
+{
+    trap_handler(7, nm_handler);
+    for (unsigned i = 0; i < 3; i++) { /* also once the code is translated */
+        RAISES_NM("fninit");
+        RAISES_NM("movq %%xmm0, %%xmm1");
+        RAISES_NM("pxor %%mm0, %%mm0; emms");
+        RAISES_NM("fwait");
+    }
+    check_eq(hc_fpu_taskswitch(true), 0, "set");
+    check_eq(hc_fpu_taskswitch(false), 0, "cleared");
+    nm_count = 0;
+    __asm__ volatile("fninit");
+    check_eq(nm_count, 0, "cleared by the hypercall");
+    check_eq(hc_fpu_taskswitch(true), 0, "set");
+    __asm__ volatile("add %%eax, %%ebx; lea (%%rax, %%rbx), %%rcx" : : : "rax", "rbx", "rcx", "cc");
+    check_eq(nm_count, 0, "integer instructions don't care");
+    __asm__ volatile("clts");
+    __asm__ volatile("fninit");
+    check_eq(nm_count, 0, "clts");
+    trap_handler(7, NULL);
+}
+
+/* Patterns in all the registers, through everything that enters the hypervisor. */
+static void test_state(void)
+{
+    static uint64_t save[16][2] __attribute__((aligned(16)));
+    char name[64];
+    uint16_t cw = 0;
+    uint32_t mxcsr = 0x3f80, mxcsr_after = 0; /* round down, all masked */
+
+    __asm__ volatile("fninit; fldpi; fld1; ldmxcsr %0" : : "m"(mxcsr));
+#define SET(n)                                                                                               \
+    __asm__ volatile("movq %0, %%xmm" #n "; pshufd $0x44, %%xmm" #n ", %%xmm" #n                             \
+                     :                                                                                       \
+                     : "r"(0x0101010101010101UL * (n + 1)))
+#define GET(n) __asm__ volatile("movdqa %%xmm" #n ", %0" : "=m"(save[n]))
+    SET(0);
+    SET(1);
+    SET(2);
+    SET(3);
+    SET(4);
+    SET(5);
+    SET(6);
+    SET(7);
+    SET(8);
+    SET(9);
+    SET(10);
+    SET(11);
+    SET(12);
+    SET(13);
+    SET(14);
+    SET(15);
+    for (unsigned i = 0; i < 200; i++) {
+        struct trap_frame f;
+
+        hc_xen_version(XENVER_extraversion, name);
+        hc_memory_op(XENMEM_current_reservation, &(domid_t){DOMID_SELF});
+        hc_sched_op(SCHEDOP_yield, NULL);
+        trap_catch((void (*)(void *))UNMAPPED, NULL, &f);
+        if (i % 50 == 0)
+            printf("fpu: round %u\n", i);
+    }
+    GET(0);
+    GET(1);
+    GET(2);
+    GET(3);
+    GET(4);
+    GET(5);
+    GET(6);
+    GET(7);
+    GET(8);
+    GET(9);
+    GET(10);
+    GET(11);
+    GET(12);
+    GET(13);
+    GET(14);
+    GET(15);
+    for (unsigned n = 0; n < 16; n++)
+        check(save[n][0] == 0x0101010101010101UL * (n + 1) && save[n][1] == save[n][0], "xmm%u: %lx %lx", n,
+              save[n][1], save[n][0]);
+    __asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(mxcsr_after), "=m"(cw));
+    check_eq(mxcsr_after & ~0x3fU, mxcsr, "mxcsr");
+    check_eq(cw, 0x37f, "x87 control word");
+    {
+        uint64_t parts[2] = {0, 0};
+
+        __asm__ volatile("fstpl %0; fstpl %1" : "=m"(parts[0]), "=m"(parts[1]));
+        check_eq(parts[0], 0x3ff0000000000000, "1.0 on the x87 stack");
+        check_eq(parts[1], 0x400921fb54442d18, "pi below it");
+    }
+    mxcsr = 0x1f80;
+    __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
+}
+
+void guest_main(void)
+{
+    test_taskswitch();
+    test_state();
+}

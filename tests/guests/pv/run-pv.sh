@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Runs the PV test guests, each in a hypervisor of its own, and prints "ok" or "not ok" for each, then one summary line.
+# Usage: run-pv.sh [-v] [GUEST...]      -v: print the console of every guest; DIPTYCH: the command to test
+#
+# A guest's source says in its first lines how it is run:
+#   // vcpus: N        default 1
+#   // memory: SIZE    default 64M
+#   // cmdline: TEXT
+#   // timeout: SECONDS  default 60
+#   // expect: crash   the domain must crash (exit status 4); default is a power-off (0) after "PASSED"
+#   // stderr: REGEX   must be found in what the hypervisor says
+
+here=$(dirname "$0")
+top=$here/../../..
+diptych=${DIPTYCH:-$top/build/diptych}
+guests=$top/build/guests/pv
+verbose=
+if [ "$1" = -v ]; then
+    verbose=1
+    shift
+fi
+if [ ! -x "$diptych" ]; then
+    echo "1..0 # skipped: $diptych is not there: run make"
+    exit 0
+fi
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+
+# directive NAME DEFAULT: what the source at hand says.
+directive() {
+    value=$(sed -n "s|^// $1: *||p" "$source" | head -n 1)
+    echo "${value:-$2}"
+}
+
+# The reason why the guest at hand failed, or nothing.
+verdict() {
+    case $(directive expect poweroff) in
+    crash) want=4 ;;
+    *) want=0 ;;
+    esac
+    if [ "$status" = 124 ]; then
+        echo "no end after $(directive timeout 60) s"
+    elif [ "$status" != $want ]; then
+        echo "exit status $status, not $want"
+    elif [ $want = 0 ] && ! grep -q -a '^PASSED: [1-9]' "$work/console"; then
+        echo "it did not say PASSED"
+    elif [ -n "$(directive stderr '')" ] && ! grep -q -a -e "$(directive stderr '')" "$work/stderr"; then
+        echo "the hypervisor did not say '$(directive stderr '')'"
+    fi
+}
+
+passed=0
+failed=0
+[ $# -gt 0 ] || set -- $(cd "$here" && ls ./*.c | sed 's|^./||; s|\.c$||')
+for name in "$@"; do
+    source=$here/$name.c
+    timeout "$(directive timeout 60)" "$diptych" run --type pv --kernel "$guests/$name" --name "$name" \
+        --memory "$(directive memory 64M)" --vcpus "$(directive vcpus 1)" --cmdline "$(directive cmdline '')" \
+        </dev/null >"$work/console" 2>"$work/stderr"
+    status=$?
+    why=$(verdict)
+    if [ -z "$why" ]; then
+        echo "ok - $name"
+        passed=$((passed + 1))
+    else
+        echo "not ok - $name: $why"
+        failed=$((failed + 1))
+    fi
+    if [ -n "$why$verbose" ]; then
+        sed 's/^/#   /' "$work/console" | tail -n 40
+        sed 's/^/# ! /' "$work/stderr" | tail -n 40
+    fi
+done
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
