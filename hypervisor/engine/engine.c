@@ -155,6 +155,7 @@ static void state_at_helper(struct engine_vcpu *e)
     }
     b = cache_block_at(e, pc);
     info = cache_insn_at(e, b, pc);
+    flags_settle(e, b);
     e->v.rip = b->va + info->guest_off;
     if (e->helper_leave == HELPER_FAULT && info->align)
         fault_priority(e, info->align);
@@ -236,6 +237,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     bool was_careful = e->careful.active;
 
     e->stats.link_exits++;
+    flags_settle(e, &e->cache.blocks[x.block]);
     if (x.kind <= LINK_CALL) {
         uint64_t flushes = e->stats.cache_flushes;
         struct block *b;
@@ -260,7 +262,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     }
     e->careful.active = false;
     v->rip = x.target;
-    v->exit = (struct vcpu_exit){.vector = x.vector, .next_rip = x.target};
+    v->exit = (struct vcpu_exit){.vector = x.vector, .has_error = x.vector == VEC_GP, .next_rip = x.target};
     switch (x.kind) {
     case EXIT_KIND_EXCEPTION:
         v->exit.reason = EXIT_EXCEPTION;

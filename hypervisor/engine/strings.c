@@ -194,28 +194,6 @@ static void set_al(const struct string_state *s, uint64_t value)
     }
 }
 
-/* Arithmetic flags of a - b in the given size, from the host, in the form of hot.flags. */
-static uint16_t compare_flags(uint64_t a, uint64_t b, unsigned size)
-{
-    uint16_t flags;
-
-    switch (size) {
-    case 1:
-        __asm__("cmpb %b2, %b1; lahf; seto %%al" : "=&a"(flags) : "q"(a), "q"(b) : "cc");
-        break;
-    case 2:
-        __asm__("cmpw %w2, %w1; lahf; seto %%al" : "=&a"(flags) : "r"(a), "r"(b) : "cc");
-        break;
-    case 4:
-        __asm__("cmpl %k2, %k1; lahf; seto %%al" : "=&a"(flags) : "r"(a), "r"(b) : "cc");
-        break;
-    default:
-        __asm__("cmpq %2, %1; lahf; seto %%al" : "=&a"(flags) : "r"(a), "r"(b) : "cc");
-        break;
-    }
-    return flags;
-}
-
 static uint64_t low_bytes(uint64_t x, unsigned size)
 {
     return size == 8 ? x : x & ((1UL << 8 * size) - 1);
@@ -281,7 +259,7 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
             if (!read_element(&s, destination(&s), &b))
                 return 1;
             a = low_bytes(e->v.gpr[RAX], s.size);
-            e->hot.flags = compare_flags(a, b, s.size);
+            e->hot.flags = flags_compare(a, b, s.size);
             reg_step(&s, RDI, 1);
             again = (rep == REP_E) == (a == b);
             break;
@@ -289,7 +267,7 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
             if (!read_element(&s, source(&s), &a) ||
                 !read_element(&s, destination(&s), &b))
                 return 1;
-            e->hot.flags = compare_flags(a, b, s.size);
+            e->hot.flags = flags_compare(a, b, s.size);
             reg_step(&s, RSI, 1);
             reg_step(&s, RDI, 1);
             again = (rep == REP_E) == (a == b);

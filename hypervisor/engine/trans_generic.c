@@ -352,6 +352,16 @@ static uint8_t alignment_needed(const ZydisDecodedInstruction *d, unsigned size)
     }
 }
 
+bool insn_touches_flags(const ZydisDecodedInstruction *d)
+{
+    return flags_touched(d);
+}
+
+bool insn_kills_flags(const ZydisDecodedInstruction *d)
+{
+    return flags_touched(d) && flags_all_written(d) && !flags_read(d);
+}
+
 void trans_generic(struct trans *t)
 {
     const struct insn *in = t->in;
@@ -388,6 +398,10 @@ void trans_generic(struct trans *t)
     if (is_mem) {
         unsigned in_memory = 0;
 
+        if (s.mem_write && !mode64(t) && s.mem->mem.segment == ZYDIS_REGISTER_CS) {
+            end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_GP); /* code segments can't be written to */
+            return;
+        }
         emit_access(t, s.mem, s.mem_size, s.mem_write);
         for (unsigned k = 0; k < NR_FIELDS; k++)
             in_memory += s.f[k].used && s.f[k].in_memory;
