@@ -87,11 +87,13 @@ struct engine_hot {
 
 /* One guest instruction of a block: where its code starts and where its guest flags are at its one op
  * that can fault natively. */
+#define ALIGN_X87 0xff /* in insn_info.align: a pending x87 exception comes first */
+
 struct insn_info {
     uint16_t host_off;
     uint16_t guest_off;
     uint8_t flags_host; /* at the op, guest flags are in host flags */
-    uint8_t align;      /* of the memory operand: #GP rather than #PF if it is misaligned; 0: none */
+    uint8_t align;      /* of the memory operand: #GP rather than any other fault if it is misaligned; 0: none */
     uint8_t borrowed;   /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
 };
 
