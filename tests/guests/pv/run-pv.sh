@@ -23,7 +23,8 @@ if [ "$1" = -v ]; then
     shift
 fi
 if [ ! -x "$diptych" ]; then
-    echo "1..0 # skipped: $diptych is not there: run make"
+    echo "skip: $diptych is not there: run make"
+    echo "0 passed, 0 failed, 1 skipped"
     exit 0
 fi
 work=$(mktemp -d) || exit 1
