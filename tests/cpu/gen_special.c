@@ -489,7 +489,7 @@ static void insert_prefixes(struct gen *g, unsigned off)
     memcpy(saved, t->code, len);
     memmove(t->code + off + n, t->code + off, len - off);
     for (unsigned i = 0; i < n; i++)
-        t->code[off + i] = n > 4 && rng_pct(&g->r, 90) ? 0x3e
+        t->code[off + i] = n > 4 ? 0x3e
                            : !g->code32 && rng_pct(&g->r, 15) ? (uint8_t)(0x40 | rng_below(&g->r, 16))
                                                               : prefixes[rng_below(&g->r, ARRAY_SIZE(prefixes))];
     t->code_len = len + n;
