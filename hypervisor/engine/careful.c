@@ -32,6 +32,7 @@ void *engine_careful_access(uint64_t ea, uint32_t desc)
     uint32_t pfec;
 
     e->helper_in_tail = false;
+    e->helper_ea = ea;
     if (!gva_canonical(GVA(ea)) || !gva_canonical(GVA(last))) {
         e->helper_leave = HELPER_FAULT;
         e->helper_exit =

@@ -81,23 +81,27 @@ struct engine_hot {
     uint64_t tmp[2];
     uint64_t shadow_base;
     uint64_t tmp2;
+    uint64_t last_indirect; /* exit number of the indirect transfer that was executed last */
     uint64_t stubs[NR_STUBS];
 };
 
 /* One guest instruction of a block: where its code starts and where its guest flags are at its one op
  * that can fault natively. */
+#define ALIGN_X87 0xff /* in insn_info.align: a pending x87 exception comes first */
+
 struct insn_info {
     uint16_t host_off;
     uint16_t guest_off;
     uint8_t flags_host; /* at the op, guest flags are in host flags */
-    uint8_t align;      /* of the memory operand: #GP rather than #PF if it is misaligned; 0: none */
+    uint8_t align;      /* of the memory operand: #GP rather than any other fault if it is misaligned; 0: none */
     uint8_t borrowed;   /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
 };
 
 enum exit_kind {
     LINK_JUMP,    /* rel32 at patch_off may be linked to target's block */
     LINK_CALL,    /* the same, of a host call */
-    LINK_RETURN,  /* the same, behind a return site */
+    LINK_SITE,    /* no exit: a return site, whose JRCXZ is at patch_off */
+    EXIT_KIND_INDIRECT, /* no exit: where the last RET, or indirect JMP or CALL, is */
     EXIT_KIND_EXCEPTION,
     EXIT_KIND_EMULATE,
     EXIT_KIND_SYSCALL,
@@ -118,6 +122,7 @@ struct exit_rec {
     uint8_t flags_host; /* leaves with flags in host flags */
     uint8_t vector;
     uint8_t len; /* of the instruction, for traps */
+    int32_t rsp_change; /* EXIT_KIND_INDIRECT: what the transfer adds to rsp */
 };
 
 struct block {
@@ -192,6 +197,7 @@ struct careful {
 enum helper_leave {
     HELPER_FAULT,   /* helper_exit says */
     HELPER_CAREFUL, /* the instruction needs its careful form */
+    HELPER_DONE,    /* the instruction is complete, but has overwritten the block that it is in */
     HELPER_AGAIN,   /* run the instruction again (string instruction with a request pending) */
 };
 
@@ -226,6 +232,7 @@ struct engine_vcpu {
     unsigned jc_log_n[NR_VIEWS];
     struct code_cache cache;
     struct careful careful;
+    uint64_t helper_ea;           /* address of the access that the last helper call was for */
     struct vcpu_exit helper_exit; /* filled in by a helper that leaves */
     enum helper_leave helper_leave;
     bool helper_in_tail;          /* helper_ra lies in a slow path, not behind the instruction's code */

@@ -209,6 +209,7 @@ int engine_tlb_miss(uint64_t ea, int write)
 
     e->stats.tlb_misses++;
     e->helper_in_tail = true;
+    e->helper_ea = ea;
     if (tag != (ea & PAGE_MASK) && gva_canonical(GVA(ea))) {
         switch (tlb_fill(e, view, ea, write != 0, &pfec)) {
         case TLB_OK:

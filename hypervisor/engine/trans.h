@@ -153,6 +153,8 @@ void end_exit(struct trans *t, enum exit_kind kind, uint64_t target, unsigned ve
 void emit_link(struct trans *t, enum exit_kind kind, uint64_t target);
 /* jcc to target through a linkable exit. */
 void emit_link_jcc(struct trans *t, unsigned cc, uint64_t target);
+/* Notes the transfer that is about to be made, and by how much it changes rsp. */
+void emit_indirect_mark(struct trans *t, int32_t rsp_change);
 /* Ends the block: flags saved, T0 = target. */
 void emit_indirect(struct trans *t, bool call);
 /* Behind a host call: the place where the guest's return comes back to. */

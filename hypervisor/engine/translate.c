@@ -158,6 +158,19 @@ static void emit_tails(struct trans *t)
     }
 }
 
+/* mov dword gs:[last_indirect], exit: where to go back to if the target is not canonical */
+void emit_indirect_mark(struct trans *t, int32_t rsp_change)
+{
+    uint32_t i;
+
+    if (!(t->mode & MODE_64))
+        return;
+    i = new_exit(t, EXIT_KIND_INDIRECT, t->in->va);
+    t->e->cache.exits[i].rsp_change = rsp_change;
+    emit_gs(&t->m, 0xc7, false, 0, OFF_LAST_INDIRECT);
+    e32(&t->m, i);
+}
+
 static void emit_jc_jump(struct trans *t, bool call)
 {
     struct emit *m = &t->m;
@@ -198,20 +211,29 @@ void emit_indirect(struct trans *t, bool call)
     emit_jc_jump(t, call);
 }
 
+/*
+ * The block goes on behind the site.  A return comes here through the shadow stack even after the block has died, so the site is
+ * on record (LINK_SITE) and block_kill() closes it.
+ */
 void emit_return_site(struct trans *t, uint64_t ret_va)
 {
     struct emit *m = &t->m;
     bool near = fits_s32(ret_va) && fits_s32(-ret_va);
     uint8_t *ok;
+    uint32_t i;
 
-    if (unchained(t))
+    if (unchained(t)) {
+        t->done = true;
         return;
+    }
     if (near) {
         emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)-ret_va);
     } else {
         emit_mov_imm(m, T1, -ret_va);
         emit_lea(m, true, T0, T0, T1, 0, 0);
     }
+    i = new_exit(t, LINK_SITE, ret_va);
+    t->e->cache.exits[i].patch_off = off_of(t, m->p);
     ok = emit_jrcxz(m);
     if (near) {
         emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)ret_va);
@@ -221,7 +243,6 @@ void emit_return_site(struct trans *t, uint64_t ret_va)
     }
     emit_jc_jump(t, false);
     emit_fix8(ok, m->p);
-    emit_link(t, LINK_RETURN, ret_va);
 }
 
 static void emit_slow_paths(struct trans *t)
@@ -355,7 +376,7 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
         int r;
 
         if (t->b->nr_insns == max || n == 0 || ((pos ^ va) & PAGE_MASK) || t->nr_slow > MAX_SLOW - 4 ||
-            t->nr_tails > MAX_BLOCK_EXITS - 8) {
+            t->nr_tails > MAX_BLOCK_EXITS - 8 || t->b->nr_exits > MAX_BLOCK_EXITS) {
             t->in = NULL;
             emit_link(t, LINK_JUMP, pos);
             break;

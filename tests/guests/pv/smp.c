@@ -2,8 +2,7 @@
 // vcpus: 4
 /*
  * Further vCPUs: brought up where asked, going down, coming up again; IPIs reach them while they run, spin
- * and block;
- * memory and locked instructions agree; a flush of all TLBs is seen by all.
+ * and block; memory and locked instructions agree; a flush of all TLBs is seen by all.
  */
 #include "pvtest.h"
 
