@@ -47,5 +47,7 @@ int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, ui
         __builtin_memcpy(in->bytes, bytes, in->d.length);
         return 0;
     }
-    return s == ZYDIS_STATUS_NO_MORE_DATA && n < 15 ? 1 : -1;
+    if (s == ZYDIS_STATUS_NO_MORE_DATA)
+        return n < 15 ? 1 : DECODE_TOO_LONG;
+    return s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? DECODE_TOO_LONG : -1;
 }

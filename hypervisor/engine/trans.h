@@ -116,7 +116,9 @@ static inline bool reg_is_high8(ZydisRegister r)
 }
 
 /* ---- decode.c ---- */
-/* Decodes the instruction at va from bytes[0..n). 0: decoded; -1: invalid (#UD, or #GP if too long); 1: more bytes needed. */
+#define DECODE_TOO_LONG (-2)
+/* Decodes the instruction at va from bytes[0..n). 0: decoded; -1: invalid (#UD); DECODE_TOO_LONG: more than 15 bytes (#GP);
+ * 1: more bytes needed. */
 int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, uint32_t mode);
 
 /* ---- trans_mem.c ---- */
