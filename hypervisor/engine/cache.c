@@ -4,7 +4,7 @@
  *
  * A cache belongs to one vCPU and is touched by its thread only, so linking and unlinking patch code that no other
  * thread runs.  Host code is only ever reclaimed all at once (cache_flush), so a stale host return
- * address always leads to a return site of this cache, whose exit an invalidation has unlinked.
+ * address always leads to a return site of this cache, which an invalidation has closed.
  *
  * A dead block is in no table and no link leads to it; the code that is running may still be inside it, and leaves it at
  * its next exit.
@@ -165,6 +165,14 @@ static void block_kill(struct engine_vcpu *e, uint32_t index)
     while (b->incoming)
         cache_unlink(e, b->incoming - 1);
     cache_unlink_block_exits(e, b);
+    for (uint32_t i = 0; i < b->nr_exits; i++) {
+        const struct exit_rec *x = &c->exits[b->first_exit + i];
+
+        if (x->kind == LINK_SITE) { /* jrcxz ok -> jmp to the next instruction: every return misses */
+            c->base[x->patch_off] = 0xeb;
+            c->base[x->patch_off + 1] = 0;
+        }
+    }
     b->dead = 1;
     e->stats.invalidated++;
 }

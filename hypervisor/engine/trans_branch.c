@@ -139,6 +139,7 @@ static void trans_call(struct trans *t)
         if (target == t->next) {
             /* the position-independent-code idiom: no return will come to this place */
             emit_link(t, LINK_JUMP, target);
+            t->done = true;
         } else {
             emit_link(t, LINK_CALL, target);
             emit_return_site(t, t->next);
@@ -148,10 +149,10 @@ static void trans_call(struct trans *t)
         emit_store_gs(&t->m, T0, OFF_TMP1);
         push_return(t);
         emit_load_gs(&t->m, T0, OFF_TMP1);
+        emit_indirect_mark(t, -(int32_t)stack_width(t));
         emit_indirect(t, true);
         emit_return_site(t, t->next);
     }
-    t->done = true;
 }
 
 static void trans_ret(struct trans *t)
@@ -174,6 +175,7 @@ static void trans_ret(struct trans *t)
         emit_op_t(t, 0x8b, w == 8, T0);
     }
     emit_lea(m, mode64(t), HOST_GUEST_RSP, HOST_GUEST_RSP, NO_REG, 0, drop);
+    emit_indirect_mark(t, drop);
     if (t->careful || (t->mode & MODE_STEP)) {
         emit_jmp_gs(m, OFF_STUBS + 8 * STUB_IND_MISS);
     } else {
@@ -258,6 +260,7 @@ bool trans_branch(struct trans *t)
             emit_link(t, LINK_JUMP, branch_target(t));
         } else {
             load_target(t);
+            emit_indirect_mark(t, 0);
             emit_indirect(t, false);
         }
         t->done = true;
