@@ -5,4 +5,4 @@
 
 needs_diptych pv-guests
 sh tests/guests/pv/run-pv.sh >"$work/out" 2>"$work/stderr"
-sed -n -E 's/^(ok|not ok) /\1 pv-/p' "$work/out"
+sed -n -E 's/^(ok|not ok) - /\1 pv-/p' "$work/out"
