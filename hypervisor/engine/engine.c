@@ -457,6 +457,11 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)
         fn(arg);
 }
 
+void engine_stats_get(const struct vcpu *v, struct engine_stats *s)
+{
+    *s = ((const struct engine_vcpu *)v)->stats;
+}
+
 void engine_mode_changed(struct vcpu *v)
 {
     (void)v; /* engine_run() looks at the mode itself */
