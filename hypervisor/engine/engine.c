@@ -2,6 +2,7 @@
 /*
  * The translator's run loop: find or make the block at rip, enter it, and see why it came back.
  */
+#include "engine/debug_event.h"
 #include "engine/internal.h"
 
 _Static_assert(sizeof(struct vcpu) <= OFF_HOT, "struct vcpu outgrew its place");
@@ -410,6 +411,7 @@ enum exit_reason engine_run(struct vcpu *v)
         careful = false;
         e->hot.shadow_rsp = e->shadow[e->cur_view];
         e->stats.enters++;
+        debug_exec(e, b);
         switch (engine_enter(e->cache.base + b->entry_saved)) {
         case ENTER_LINK:
             e->shadow[e->cur_view] = e->hot.shadow_rsp;
@@ -445,6 +447,7 @@ enum exit_reason engine_run(struct vcpu *v)
     if (v->exit.reason == EXIT_EXCEPTION && v->exit.vector != VEC_DB && v->exit.vector != VEC_BP &&
         v->exit.vector != VEC_OF)
         v->rflags |= FLAG_RF;
+    debug_exit(v);
     return v->exit.reason;
 }
 
@@ -470,6 +473,11 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)
         engine_xcall(fn, arg, e->xsave_area);
     else
         fn(arg);
+}
+
+void engine_stats_get(const struct vcpu *v, struct engine_stats *s)
+{
+    *s = ((const struct engine_vcpu *)v)->stats;
 }
 
 void engine_mode_changed(struct vcpu *v)

@@ -227,12 +227,6 @@ struct code_range {
     uint16_t off, len;
 };
 
-struct engine_stats {
-    uint64_t blocks, guest_bytes, host_bytes, cache_flushes;
-    uint64_t enters, link_exits, ind_misses, tlb_fills, tlb_misses, careful, faults, kicks;
-    uint64_t invalidated, flush_user, flush_all;
-};
-
 struct engine_vcpu {
     struct vcpu v;
     uint8_t pad0[OFF_HOT - sizeof(struct vcpu)];

@@ -17,6 +17,7 @@
 
 #include <Zydis/Zydis.h>
 
+#include "base/debug.h"
 #include "engine/emit.h"
 #include "engine/internal.h"
 
@@ -83,6 +84,12 @@ static inline bool mode64(const struct trans *t)
 static inline uint32_t gpr_off(unsigned guest)
 {
     return (uint32_t)(offsetof(struct vcpu, gpr) + 8 * guest);
+}
+
+/* The block's exits all come back to C: nothing is linked and no host return is made. */
+static inline bool trans_unchained(const struct trans *t)
+{
+    return t->careful || (t->mode & MODE_STEP) || debug_on(DEBUG_NO_CHAIN);
 }
 
 /* Host register of a guest register, or NO_REG if it lives in memory. */
@@ -178,6 +185,10 @@ void emit_indirect_mark(struct trans *t, int32_t rsp_change);
 void emit_indirect(struct trans *t, bool call);
 /* Behind a host call: the place where the guest's return comes back to. */
 void emit_return_site(struct trans *t, uint64_t ret_va);
+
+/* ---- debug_log.c ---- */
+/* in_asm, out_asm: lists the block that t has just been made into; its slow paths and tails begin there. */
+void debug_log_block(const struct trans *t, const uint8_t *slow_paths, const uint8_t *tails);
 
 /* ---- special.c: what stub_special's desc says ---- */
 enum special {

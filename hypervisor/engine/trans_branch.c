@@ -206,7 +206,7 @@ static void trans_ret(struct trans *t)
     }
     emit_lea(m, mode64(t), HOST_GUEST_RSP, HOST_GUEST_RSP, NO_REG, 0, drop);
     emit_indirect_mark(t, drop);
-    if (t->careful || (t->mode & MODE_STEP)) {
+    if (trans_unchained(t)) {
         emit_jmp_gs(m, OFF_STUBS + 8 * STUB_IND_MISS);
     } else {
         e8(m, 0xc3); /* the host's prediction; a return site compares T0 */

@@ -21,11 +21,6 @@ static uint32_t off_of(const struct trans *t, const uint8_t *p)
     return (uint32_t)(p - t->e->cache.base);
 }
 
-static bool unchained(const struct trans *t)
-{
-    return t->careful || (t->mode & MODE_STEP);
-}
-
 static bool same_page(const struct trans *t, uint64_t target)
 {
     return ((target ^ t->va) & PAGE_MASK) == 0;
@@ -88,7 +83,7 @@ void emit_link(struct trans *t, enum exit_kind kind, uint64_t target)
     struct exit_rec *x = &t->e->cache.exits[i];
     uint8_t *ok = NULL, *fail, *rel;
 
-    if (unchained(t)) {
+    if (trans_unchained(t)) {
         emit_leave(t, i);
         return;
     }
@@ -137,17 +132,17 @@ static void emit_loop_jcc(struct trans *t, unsigned cc, uint64_t target)
 
 void emit_link_jcc(struct trans *t, unsigned cc, uint64_t target)
 {
-    bool cross = !same_page(t, target) && !unchained(t);
+    bool cross = !same_page(t, target) && !trans_unchained(t);
     uint8_t *rel;
     uint32_t i;
 
-    if (target == t->va && !unchained(t) && t->b->recipe.kind == RECIPE_NONE && recipe_fits_loop(t)) {
+    if (target == t->va && !trans_unchained(t) && t->b->recipe.kind == RECIPE_NONE && recipe_fits_loop(t)) {
         emit_loop_jcc(t, cc, target);
         return;
     }
     i = new_exit(t, LINK_JUMP, target);
     rel = emit_jcc32(&t->m, cc);
-    if (!cross && !unchained(t))
+    if (!cross && !trans_unchained(t))
         t->e->cache.exits[i].patch_off = off_of(t, rel);
     add_tail(t, i, rel, cross);
 }
@@ -213,7 +208,7 @@ void emit_indirect(struct trans *t, bool call)
     struct emit *m = &t->m;
     uint8_t *go;
 
-    if (unchained(t)) {
+    if (trans_unchained(t)) {
         emit_jmp_gs(m, OFF_STUBS + 8 * STUB_IND_MISS);
         return;
     }
@@ -247,7 +242,7 @@ void emit_return_site(struct trans *t, uint64_t ret_va)
     uint8_t *ok;
     uint32_t i;
 
-    if (unchained(t)) {
+    if (trans_unchained(t)) {
         t->done = true;
         return;
     }
@@ -389,7 +384,8 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
     static __thread struct insn insn;
     struct trans *t = &trans;
     struct code_cache *c = &e->cache;
-    unsigned max = mode & (MODE_STEP | MODE_CAREFUL) ? 1 : MAX_BLOCK_INSNS;
+    unsigned max = (mode & (MODE_STEP | MODE_CAREFUL)) || debug_on(DEBUG_ONE_INSN) ? 1 : MAX_BLOCK_INSNS;
+    const uint8_t *slow_at, *tails_at;
     uint64_t pos = va;
 
     c->used = (c->used + 15) & ~15ul;
@@ -475,11 +471,15 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
         if (!(mode & MODE_64))
             pos = (uint32_t)pos;
     }
+    slow_at = t->m.p;
     emit_slow_paths(t);
+    tails_at = t->m.p;
     emit_tails(t);
     t->b->host_len = (uint32_t)(t->m.p - t->start);
     c->used += t->b->host_len;
     cache_insert(e, c->nr_blocks++);
+    if (unlikely(debug.mask & (DEBUG_IN_ASM | DEBUG_OUT_ASM)))
+        debug_log_block(t, slow_at, tails_at);
     e->stats.blocks++;
     e->stats.guest_bytes += t->b->guest_len;
     e->stats.host_bytes += t->b->host_len;

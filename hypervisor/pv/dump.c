@@ -9,7 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/rawsys.h"
+#include "base/message.h"
 #include "pv/panel.h"
 
 #define STACK_WORDS 32
@@ -108,5 +108,5 @@ void pv_dump(struct vcpu *v)
     dump_registers(&t, v);
     dump_code(&t, v);
     dump_stack(&t, v);
-    rawsys_write(2, t.buf, t.len);
+    message_write(t.buf, t.len);
 }

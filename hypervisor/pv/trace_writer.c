@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "base/message.h"
 #include "pv/panel.h"
 #include "pv/trace_internal.h"
 
@@ -33,6 +34,10 @@ static void out_flush(struct trace *t)
 {
     size_t done = 0;
 
+    if (t->fd == STDERR_FILENO) { /* perhaps a terminal, perhaps raw */
+        message_write(t->out, t->out_len);
+        done = t->out_len;
+    }
     while (done < t->out_len && !t->write_failed) {
         ssize_t n = write(t->fd, t->out + done, t->out_len - done);
 

@@ -20,6 +20,7 @@ static void deliver(struct vcpu *v, uint8_t vector, bool has_error, uint32_t err
     pv_bounce(v, &(struct bounce){.address = t->address,
                                   .has_error = has_error,
                                   .error = error,
+                                  .vector = vector,
                                   .mask_events = t->flags & 4}); /* TI_GET_IF */
 }
 
