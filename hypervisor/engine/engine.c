@@ -3,7 +3,9 @@
  * The translator's run loop: find or make the block at rip, enter it, and see why it came back.
  */
 #include "engine/debug_event.h"
+#include "engine/emulate.h"
 #include "engine/internal.h"
+#include "engine/special.h"
 
 _Static_assert(sizeof(struct vcpu) <= OFF_HOT, "struct vcpu outgrew its place");
 _Static_assert(offsetof(struct vcpu, gpr) == OFF_RAX, "enter.S");
@@ -281,6 +283,9 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
         v->exit.reason = EXIT_SOFTINT;
         v->exit.next_rip = x.target + x.len;
         break;
+    case EXIT_KIND_PANEL:
+        v->exit = (struct vcpu_exit){.reason = EXIT_EMULATE};
+        break;
     default:
         switch (engine_emulate(e)) {
         case EMULATE_DONE:
@@ -451,18 +456,31 @@ enum exit_reason engine_run(struct vcpu *v)
     return v->exit.reason;
 }
 
-int engine_helper_special(uint64_t value, uint32_t desc)
+static void helper_popf(struct engine_vcpu *e, uint64_t value, unsigned width)
 {
-    struct engine_vcpu *e = engine_self();
-    unsigned width = desc >> 8;
     uint64_t changeable = FLAG_TF | FLAG_DF | FLAG_NT | (width > 2 ? FLAG_AC | FLAG_ID : 0);
 
-    e->helper_in_tail = false;
     e->hot.flags = flags_pack(value);
     e->v.rflags = (e->v.rflags & ~changeable) | (value & changeable);
     if (e->v.rflags & FLAG_TF)
         __atomic_store_n(&e->hot.kick, 1, __ATOMIC_RELAXED); /* the next instruction wants another kind of block */
-    return 0;
+}
+
+int engine_helper_special(uint64_t value, uint32_t desc)
+{
+    struct engine_vcpu *e = engine_self();
+
+    e->helper_in_tail = false;
+    e->helper_ea = value;
+    if (SPECIAL_OP(desc) == SPECIAL_POPF) {
+        helper_popf(e, value, SPECIAL_ARG(desc));
+        return 0;
+    }
+    if (emulate_special(e, value, desc) == EMULATE_DONE)
+        return 0;
+    e->helper_leave = HELPER_FAULT;
+    e->helper_exit = e->v.exit;
+    return 1;
 }
 
 void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)

@@ -104,6 +104,7 @@ enum exit_kind {
     EXIT_KIND_INDIRECT, /* no exit: where the last RET, or indirect JMP or CALL, is */
     EXIT_KIND_EXCEPTION,
     EXIT_KIND_EMULATE,
+    EXIT_KIND_PANEL, /* as EMULATE, but certainly none of emulate.c's */
     EXIT_KIND_SYSCALL,
     EXIT_KIND_SYSENTER,
     EXIT_KIND_SOFTINT,
@@ -316,6 +317,8 @@ struct block *cache_block_at(struct engine_vcpu *e, uint64_t host_pc);
 void cache_insert(struct engine_vcpu *e, uint32_t index);
 void cache_invalidate(struct engine_vcpu *e, uint64_t mfn, unsigned off, unsigned len);
 uint32_t cache_page_id(struct engine_vcpu *e, uint64_t va, uint64_t mfn, unsigned view);
+/* Whether code has ever been translated at this page's address. */
+bool cache_has_page(struct engine_vcpu *e, uint64_t va, unsigned view);
 void cache_link(struct engine_vcpu *e, uint32_t exit, uint32_t block);
 void cache_unlink(struct engine_vcpu *e, uint32_t exit);
 void cache_unlink_block_exits(struct engine_vcpu *e, struct block *b);

@@ -121,7 +121,7 @@ void engine_flush_page(struct vcpu *v, gva_t a)
             w->rtag[i] = tlb_invalid(i);
         if (w->wtag[i] == page)
             w->wtag[i] = tlb_invalid(i);
-        if (w->itlb[(page >> PAGE_SHIFT) & (ITLB_ENTRIES - 1)] != 0)
+        if (cache_has_page(e, page, n))
             view_forget_code(e, n);
     }
 }

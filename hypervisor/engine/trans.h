@@ -20,6 +20,7 @@
 #include "base/debug.h"
 #include "engine/emit.h"
 #include "engine/internal.h"
+#include "engine/special.h"
 
 #define T0 RCX /* host scratch registers */
 #define T1 R14
@@ -189,10 +190,5 @@ void emit_return_site(struct trans *t, uint64_t ret_va);
 /* ---- debug_log.c ---- */
 /* in_asm, out_asm: lists the block that t has just been made into; its slow paths and tails begin there. */
 void debug_log_block(const struct trans *t, const uint8_t *slow_paths, const uint8_t *tails);
-
-/* ---- special.c: what stub_special's desc says ---- */
-enum special {
-    SPECIAL_POPF, /* ea = popped value, desc bits 8..: operand size */
-};
 
 #endif
