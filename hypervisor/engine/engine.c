@@ -332,6 +332,7 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
     b = find_block(e, target, mode);
     if (!b)
         return NEXT_LEAVE;
+    e->by_block = b->mfn2 != 0; /* is in no jump cache: its second page is looked up every time */
     if (!b->mfn2) {
         unsigned slot = target & 0xffff;
 
@@ -383,6 +384,30 @@ static void load_fpu(struct engine_vcpu *e)
     e->fpu_loaded = true;
 }
 
+/*
+ * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Most often the jump cache knows the block; the careful
+ * form and single steps are blocks of their own kind, which it doesn't hold.
+ */
+static int enter(struct engine_vcpu *e, uint32_t mode, bool careful)
+{
+    struct block *b;
+
+    e->stats.enters++;
+    if (!careful && !e->by_block && !(mode & MODE_STEP) && likely(!debug.mask) && gva_canonical(GVA(e->v.rip))) {
+        e->hot.shadow_rsp = e->shadow[e->cur_view];
+        return e->cur_view == VIEW_USER ? engine_enter_user(e->v.rip) : engine_enter_kernel(e->v.rip);
+    }
+    e->by_block = false;
+    b = find_block(e, e->v.rip, careful ? mode | MODE_CAREFUL : mode);
+    if (!b)
+        return -1;
+    if (careful)
+        careful_begin(e);
+    e->hot.shadow_rsp = e->shadow[e->cur_view];
+    debug_exec(e, b);
+    return engine_enter(e->cache.base + b->entry_saved);
+}
+
 enum exit_reason engine_run(struct vcpu *v)
 {
     struct engine_vcpu *e = engine_of(v);
@@ -398,7 +423,7 @@ enum exit_reason engine_run(struct vcpu *v)
 
     while (next == NEXT_LOOP) {
         uint32_t mode;
-        struct block *b;
+        bool careful_now = careful;
 
         __atomic_store_n(&e->hot.kick, 0, __ATOMIC_SEQ_CST);
         serve_requests(e);
@@ -408,16 +433,11 @@ enum exit_reason engine_run(struct vcpu *v)
         }
         mode = engine_mode(v);
         select_view(e, mode);
-        b = find_block(e, v->rip, careful ? mode | MODE_CAREFUL : mode);
-        if (!b)
-            break;
-        if (careful)
-            careful_begin(e);
         careful = false;
-        e->hot.shadow_rsp = e->shadow[e->cur_view];
-        e->stats.enters++;
-        debug_exec(e, b);
-        switch (engine_enter(e->cache.base + b->entry_saved)) {
+        switch (enter(e, mode, careful_now)) {
+        case -1:
+            next = NEXT_LEAVE;
+            break;
         case ENTER_LINK:
             e->shadow[e->cur_view] = e->hot.shadow_rsp;
             next = leave_direct(e, mode);

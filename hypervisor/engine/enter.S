@@ -72,6 +72,38 @@ engine_enter_window:
         .globl  engine_enter_window_end
 engine_enter_window_end:
 
+/*
+ * int engine_enter_kernel(uint64_t rip), engine_enter_user(uint64_t rip): the same for the code at a guest address, through the
+ * view's jump cache. ENTER_IND if it isn't there.
+ */
+.macro ENTER_AT name, view
+        .globl  \name
+        .type   \name, @function
+\name:
+        pushq   %rbp
+        pushq   %rbx
+        pushq   %r12
+        pushq   %r13
+        pushq   %r14
+        pushq   %r15
+        subq    $8, %rsp
+        movq    %rsp, %gs:OFF_C_RSP
+        movq    %rdi, %rcx
+        movzwl  %cx, %r14d
+        .globl  \name\()_window
+\name\()_window:
+        cmpl    $0, %gs:OFF_KICK
+        jne     engine_enter_abort
+        LOAD_GPRS
+        movq    %gs:OFF_SHADOW_RSP, %rsp
+        jmp     *%gs:OFF_VIEWS + \view * VIEW_SIZE + VIEW_JC(, %r14, 8)
+        .globl  \name\()_window_end
+\name\()_window_end:
+.endm
+
+        ENTER_AT engine_enter_kernel, 0
+        ENTER_AT engine_enter_user, 1
+
         .globl  engine_enter_abort
 engine_enter_abort:
         movq    %gs:OFF_C_RSP, %rsp

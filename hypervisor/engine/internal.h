@@ -250,6 +250,7 @@ struct engine_vcpu {
     struct vcpu_exit helper_exit; /* filled in by a helper that leaves */
     enum helper_leave helper_leave;
     bool helper_in_tail;          /* helper_ra lies in a slow path, not behind the instruction's code */
+    bool by_block;                /* enter the next block by find_block(), not by the jump cache */
     bool fpu_loaded;              /* the guest's x87/SSE/AVX state is in the host CPU */
     unsigned slot;                /* bit in frame.code_vcpus / wtlb_vcpus */
     uint32_t flush_seq;           /* any thread: TLB flushes asked for */
@@ -276,6 +277,10 @@ static inline struct engine_vcpu *engine_self(void)
 
 /* ---- enter.S ---- */
 int engine_enter(const void *entry);
+int engine_enter_kernel(uint64_t rip);
+int engine_enter_user(uint64_t rip);
+extern char engine_enter_kernel_window[], engine_enter_kernel_window_end[], engine_enter_user_window[],
+    engine_enter_user_window_end[];
 void engine_xcall(void (*fn)(void *), void *arg, void *area);
 extern char engine_enter_window[], engine_enter_window_end[], engine_enter_abort[];
 extern char engine_helper_window[], engine_helper_window_end[], helper_kicked[];

@@ -66,7 +66,9 @@ static void on_kick(int sig, siginfo_t *info, void *context)
     e->stats.kicks++;
     if (in_cache(e, (uint64_t)r[REG_RIP]))
         interrupt_block(e, (uint64_t)r[REG_RIP], (uint64_t *)r[REG_RSP]);
-    else if (in_range((uint64_t)r[REG_RIP], engine_enter_window, engine_enter_window_end))
+    else if (in_range((uint64_t)r[REG_RIP], engine_enter_window, engine_enter_window_end) ||
+             in_range((uint64_t)r[REG_RIP], engine_enter_kernel_window, engine_enter_kernel_window_end) ||
+             in_range((uint64_t)r[REG_RIP], engine_enter_user_window, engine_enter_user_window_end))
         r[REG_RIP] = (greg_t)engine_enter_abort;
     else if (in_range((uint64_t)r[REG_RIP], engine_helper_window, engine_helper_window_end))
         r[REG_RIP] = (greg_t)helper_kicked;
