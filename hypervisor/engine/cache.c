@@ -90,11 +90,27 @@ static void patch32(struct engine_vcpu *e, uint32_t off, uint32_t value)
     __builtin_memcpy(e->cache.base + off, &value, 4);
 }
 
+static uint32_t page_bucket(uint64_t page, unsigned view)
+{
+    return hash64(page ^ view) & (PAGE_HASH - 1);
+}
+
+bool cache_has_page(struct engine_vcpu *e, uint64_t va, unsigned view)
+{
+    struct code_cache *c = &e->cache;
+    uint64_t page = va & PAGE_MASK;
+
+    for (uint32_t i = c->page_hash[page_bucket(page, view)]; i; i = c->pages[i - 1].next)
+        if (c->pages[i - 1].va == page && c->pages[i - 1].view == view)
+            return true;
+    return false;
+}
+
 uint32_t cache_page_id(struct engine_vcpu *e, uint64_t va, uint64_t mfn, unsigned view)
 {
     struct code_cache *c = &e->cache;
     uint64_t page = va & PAGE_MASK;
-    uint32_t h = hash64(page ^ mfn ^ view) & (PAGE_HASH - 1);
+    uint32_t h = page_bucket(page, view);
 
     for (uint32_t i = c->page_hash[h]; i; i = c->pages[i - 1].next) {
         struct code_page *p = &c->pages[i - 1];

@@ -3,7 +3,9 @@
  * The translator's run loop: find or make the block at rip, enter it, and see why it came back.
  */
 #include "engine/debug_event.h"
+#include "engine/emulate.h"
 #include "engine/internal.h"
+#include "engine/special.h"
 
 _Static_assert(sizeof(struct vcpu) <= OFF_HOT, "struct vcpu outgrew its place");
 _Static_assert(offsetof(struct vcpu, gpr) == OFF_RAX, "enter.S");
@@ -126,6 +128,23 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
     return job.result;
 }
 
+/* A memory fault gives way to what the instruction checks before it looks at the page tables. */
+static void fault_priority(struct engine_vcpu *e, uint8_t align)
+{
+    if (align & ALIGN_X87) {
+        uint16_t status;
+
+        __asm__ volatile("fnstsw %0" : "=a"(status));
+        if (status & 0x80) { /* ES: an unmasked exception is pending */
+            e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_MF};
+            return;
+        }
+        align &= (uint8_t)~ALIGN_X87;
+    }
+    if (align && (e->helper_ea & (align - 1u)))
+        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
+}
+
 /* Puts rip in v at the instruction whose helper call has just left. */
 static void state_at_helper(struct engine_vcpu *e)
 {
@@ -142,10 +161,10 @@ static void state_at_helper(struct engine_vcpu *e)
     }
     b = cache_block_at(e, pc);
     info = cache_insn_at(e, b, pc);
+    flags_settle(e, b);
     e->v.rip = b->va + info->guest_off;
-    if (e->helper_leave == HELPER_FAULT && e->helper_exit.vector == VEC_PF && info->align &&
-        (e->helper_ea & (info->align - 1u)))
-        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
+    if (e->helper_leave == HELPER_FAULT && info->align)
+        fault_priority(e, info->align);
 }
 
 void engine_serve_flush(struct engine_vcpu *e)
@@ -224,6 +243,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     bool was_careful = e->careful.active;
 
     e->stats.link_exits++;
+    flags_settle(e, &e->cache.blocks[x.block]);
     if (x.kind <= LINK_CALL) {
         uint64_t flushes = e->stats.cache_flushes;
         struct block *b;
@@ -248,7 +268,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     }
     e->careful.active = false;
     v->rip = x.target;
-    v->exit = (struct vcpu_exit){.vector = x.vector, .next_rip = x.target};
+    v->exit = (struct vcpu_exit){.vector = x.vector, .has_error = x.vector == VEC_GP, .next_rip = x.target};
     switch (x.kind) {
     case EXIT_KIND_EXCEPTION:
         v->exit.reason = EXIT_EXCEPTION;
@@ -262,6 +282,9 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     case EXIT_KIND_SOFTINT:
         v->exit.reason = EXIT_SOFTINT;
         v->exit.next_rip = x.target + x.len;
+        break;
+    case EXIT_KIND_PANEL:
+        v->exit = (struct vcpu_exit){.reason = EXIT_EMULATE};
         break;
     default:
         switch (engine_emulate(e)) {
@@ -433,18 +456,31 @@ enum exit_reason engine_run(struct vcpu *v)
     return v->exit.reason;
 }
 
-int engine_helper_special(uint64_t value, uint32_t desc)
+static void helper_popf(struct engine_vcpu *e, uint64_t value, unsigned width)
 {
-    struct engine_vcpu *e = engine_self();
-    unsigned width = desc >> 8;
     uint64_t changeable = FLAG_TF | FLAG_DF | FLAG_NT | (width > 2 ? FLAG_AC | FLAG_ID : 0);
 
-    e->helper_in_tail = false;
     e->hot.flags = flags_pack(value);
     e->v.rflags = (e->v.rflags & ~changeable) | (value & changeable);
     if (e->v.rflags & FLAG_TF)
         __atomic_store_n(&e->hot.kick, 1, __ATOMIC_RELAXED); /* the next instruction wants another kind of block */
-    return 0;
+}
+
+int engine_helper_special(uint64_t value, uint32_t desc)
+{
+    struct engine_vcpu *e = engine_self();
+
+    e->helper_in_tail = false;
+    e->helper_ea = value;
+    if (SPECIAL_OP(desc) == SPECIAL_POPF) {
+        helper_popf(e, value, SPECIAL_ARG(desc));
+        return 0;
+    }
+    if (emulate_special(e, value, desc) == EMULATE_DONE)
+        return 0;
+    e->helper_leave = HELPER_FAULT;
+    e->helper_exit = e->v.exit;
+    return 1;
 }
 
 void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)

@@ -20,6 +20,7 @@
 #include "base/debug.h"
 #include "engine/emit.h"
 #include "engine/internal.h"
+#include "engine/special.h"
 
 #define T0 RCX /* host scratch registers */
 #define T1 R14
@@ -62,6 +63,9 @@ struct trans {
     bool flags_host;
     bool done; /* the block has ended */
     bool probe_ss; /* the address being probed is relative to SS: a bad one is #SS */
+    enum { REGION_OPEN, REGION_CLOSED, REGION_BAD } region; /* trans_recipe.c */
+    uint32_t region_writes;
+    struct flag_recipe recipe; /* of the flags at this point */
     struct block *b;
     uint64_t va;  /* of the block */
     uint64_t next; /* of the following instruction */
@@ -120,7 +124,9 @@ static inline bool reg_is_high8(ZydisRegister r)
 }
 
 /* ---- decode.c ---- */
-/* Decodes the instruction at va from bytes[0..n). 0: decoded; -1: invalid (#UD, or #GP if too long); 1: more bytes needed. */
+#define DECODE_TOO_LONG (-2)
+/* Decodes the instruction at va from bytes[0..n). 0: decoded; -1: invalid (#UD); DECODE_TOO_LONG: more than 15 bytes (#GP);
+ * 1: more bytes needed. */
 int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, uint32_t mode);
 
 /* ---- trans_mem.c ---- */
@@ -132,6 +138,10 @@ void get_reg(struct trans *t, unsigned dst, unsigned guest);
 void put_reg(struct trans *t, unsigned guest, unsigned src);
 /* Host register that holds the guest register's value: its home, or tmp after loading. */
 unsigned use_reg(struct trans *t, unsigned guest, unsigned tmp);
+/* T0 := offset of the memory operand in its segment + extra; may use T1. */
+void emit_offset(struct trans *t, const ZydisDecodedOperand *op, int32_t extra);
+/* T0 := linear address of offset T0 in the segment; may use T1. */
+void emit_segment(struct trans *t, ZydisRegister seg);
 /* T0 := effective (linear) address of the memory operand + extra; may use T1. */
 void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra);
 /* T0 = address: afterwards [T0 + T1] is host memory of size bytes. retry: where the address computation began. */
@@ -146,6 +156,16 @@ void emit_op_t(struct trans *t, uint8_t op, bool w, unsigned reg);
 /* ---- trans_generic.c ---- */
 /* Copies the instruction with registers renamed and its memory operand probed. */
 void trans_generic(struct trans *t);
+
+/* Whether the instruction's effect on the arithmetic flags is none; or is to define all of them, whatever they were. */
+bool insn_touches_flags(const ZydisDecodedInstruction *d);
+bool insn_kills_flags(const ZydisDecodedInstruction *d);
+
+/* ---- trans_recipe.c ---- */
+/* After each instruction; plain: it neither left the block nor used a helper. */
+void recipe_note(struct trans *t, bool plain);
+/* Whether a conditional jump here to the block's own start may leave the flags by recipe. */
+bool recipe_fits_loop(const struct trans *t);
 
 /* ---- trans_branch.c, trans_stack.c, trans_special.c: true if the instruction was theirs ---- */
 bool trans_branch(struct trans *t);
@@ -170,10 +190,5 @@ void emit_return_site(struct trans *t, uint64_t ret_va);
 /* ---- debug_log.c ---- */
 /* in_asm, out_asm: lists the block that t has just been made into; its slow paths and tails begin there. */
 void debug_log_block(const struct trans *t, const uint8_t *slow_paths, const uint8_t *tails);
-
-/* ---- special.c: what stub_special's desc says ---- */
-enum special {
-    SPECIAL_POPF, /* ea = popped value, desc bits 8..: operand size */
-};
 
 #endif
