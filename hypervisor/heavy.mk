@@ -10,6 +10,7 @@ HEAVY_SRCS := \
 	hypervisor/engine/trans_branch.c \
 	hypervisor/engine/trans_generic.c \
 	hypervisor/engine/trans_mem.c \
+	hypervisor/engine/trans_recipe.c \
 	hypervisor/engine/trans_special.c \
 	hypervisor/engine/trans_stack.c \
 	hypervisor/engine/translate.c \
