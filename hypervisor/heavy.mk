@@ -10,6 +10,7 @@ HEAVY_SRCS := \
 	hypervisor/engine/trans_branch.c \
 	hypervisor/engine/trans_generic.c \
 	hypervisor/engine/trans_mem.c \
+	hypervisor/engine/trans_recipe.c \
 	hypervisor/engine/trans_special.c \
 	hypervisor/engine/trans_stack.c \
 	hypervisor/engine/translate.c \
@@ -22,3 +23,6 @@ HEAVY_SRCS := \
 	hypervisor/pv/trace_filter.c \
 	hypervisor/pv/trace_format.c \
 	hypervisor/pv/trace_writer.c
+
+# Half-light files: they use libc where no guest runs yet, and light code calls the rest of them; built without vector registers.
+HALF_LIGHT_SRCS := hypervisor/mem/machine.c

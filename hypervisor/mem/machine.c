@@ -9,7 +9,8 @@
  *
  * Relies on memfd_create() and MAP_NORESERVE: a machine of 16 GiB costs address space, not memory.
  * Promises: a frame handed out reads as zero; it belongs to nobody else until machine_free().
- * Heavy; any thread.
+ * Any thread.  Half-light (heavy.mk): machine_alloc() and machine_free() are called with a guest's vector registers live, so nothing
+ * here uses any, and these two make no libc call but assert()'s.
  */
 #include "mem/machine.h"
 
@@ -259,7 +260,7 @@ mfn_t machine_alloc(uint16_t domid, uint64_t nr)
 
     /* Where the host gives large pages to shared memory only on request, ask for them. */
     if (nr >= LARGE_FRAMES)
-        madvise(machine_hva(MFN(first)), nr * PAGE_SIZE, MADV_HUGEPAGE);
+        rawsys6(SYS_madvise, (long)machine_hva(MFN(first)), (long)(nr * PAGE_SIZE), MADV_HUGEPAGE, 0, 0, 0);
     for (uint64_t n = first; n < first + nr; n++)
         machine.frames[n] = (struct frame){ .owner = domid, .m2p = ~0u };
     return MFN(first);
@@ -268,14 +269,16 @@ mfn_t machine_alloc(uint16_t domid, uint64_t nr)
 /* Lets the host have the memory back; a hole in a shared mapping reads as zero. */
 static void frames_discard(uint64_t first, uint64_t nr)
 {
-    int ret;
+    uint8_t *p = machine_hva(MFN(first));
+    size_t size = nr * PAGE_SIZE;
+    long ret;
 
     do
-        ret = fallocate(machine.memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(first * PAGE_SIZE),
-                        (off_t)(nr * PAGE_SIZE));
-    while (ret < 0 && errno == EINTR);
+        ret = rawsys6(SYS_fallocate, machine.memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                      (long)(first * PAGE_SIZE), (long)size, 0, 0);
+    while (ret == -EINTR);
     if (ret < 0) /* memory then stays taken, but nobody reads what was in it */
-        memset(machine_hva(MFN(first)), 0, nr * PAGE_SIZE);
+        __asm__ volatile("rep stosb" : "+D"(p), "+c"(size) : "a"(0) : "memory");
 }
 
 void machine_free(mfn_t first, uint64_t nr)

@@ -73,13 +73,13 @@ int machine_init(uint64_t ram_frames, const char **why);
 /*
  * Takes nr contiguous free frames for the domain (domid 1..0x7fef: 0 is how a free frame looks);
  * MFN_INVALID if there are none. Zero-filled.  From 512 frames on they begin on a 2 MiB boundary if that is
- * possible.  Heavy; any thread.
+ * possible.  Any thread; light code may call it.
  */
 mfn_t machine_alloc(uint16_t domid, uint64_t nr);
 
 /*
  * Gives frames back: host memory is released, contents become zero, frame and M2P entries are cleared.
- * No vCPU may have translations of them any more.  Heavy; any thread.
+ * No vCPU may have translations of them any more.  Any thread; light code may call it.
  */
 void machine_free(mfn_t first, uint64_t nr);
 

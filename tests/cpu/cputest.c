@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/debug.h"
 #include "compare.h"
 #include "engine_side.h"
 #include "gen.h"
@@ -605,6 +606,7 @@ static void usage(FILE *f)
                "  --out DIR         where failing cases are saved (%s)\n"
                "  --no-shrink       report failing cases as they are\n"
                "  --native-only     the host CPU against itself: checks the test\n"
+               "  --debug LIST      debug output of the engine, as of diptych run\n"
                "  --verbose         say more\n",
             opt.out_dir);
 }
@@ -612,15 +614,16 @@ static void usage(FILE *f)
 int main(int argc, char **argv)
 {
     enum { SEED = 256, COUNT, HOURS, CLASS, INDEX, FIRST, JOBS, MAX_FAIL, OUT, NO_SHRINK, NATIVE, VERBOSE, LIST,
-           REPLAY, HELP };
+           REPLAY, DEBUG, HELP };
     static const struct option options[] = {
         {"seed", 1, NULL, SEED}, {"count", 1, NULL, COUNT}, {"hours", 1, NULL, HOURS}, {"class", 1, NULL, CLASS},
         {"index", 1, NULL, INDEX}, {"first", 1, NULL, FIRST}, {"jobs", 1, NULL, JOBS},
         {"max-fail", 1, NULL, MAX_FAIL}, {"out", 1, NULL, OUT}, {"no-shrink", 0, NULL, NO_SHRINK},
         {"native-only", 0, NULL, NATIVE}, {"verbose", 0, NULL, VERBOSE}, {"list", 0, NULL, LIST},
-        {"replay", 0, NULL, REPLAY}, {"help", 0, NULL, HELP}, {0},
+        {"replay", 0, NULL, REPLAY}, {"debug", 1, NULL, DEBUG}, {"help", 0, NULL, HELP}, {0},
     };
     const char *names = NULL;
+    char bad[64];
     bool one = false, replay = false;
     int c;
 
@@ -644,6 +647,10 @@ int main(int argc, char **argv)
                 printf("%-10s %s\n", gen_classes[i].name, gen_classes[i].what);
             return 0;
         case REPLAY: replay = true; break;
+        case DEBUG:
+            if (debug_parse(optarg, &debug.mask, bad, sizeof(bad)))
+                errx(2, "'%s' is no debug option", bad);
+            break;
         case HELP: usage(stdout); return 0;
         default: usage(stderr); return 2;
         }

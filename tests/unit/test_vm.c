@@ -623,6 +623,34 @@ START_TEST(bad_words)
 }
 END_TEST
 
+/* A column a vCPU and the sum; a table for each boot. */
+START_TEST(stats)
+{
+    const char *second;
+
+    fake.guest = guest_reboot_twice;
+    c.stats = true;
+    ck_assert_int_eq(run_status(), EXIT_STATUS_OK);
+    ck_assert_ptr_nonnull(strstr(err, "engine                         vcpu 0       vcpu 1          all\n"));
+    ck_assert_ptr_nonnull(strstr(err, "blocks translated                1000         1001         2001\n"));
+    ck_assert_ptr_nonnull(strstr(err, "expansion                        4.50         4.50         4.50\n"));
+    second = strstr(strstr(err, "engine") + 1, "engine");
+    ck_assert_ptr_nonnull(second);
+    ck_assert_ptr_nonnull(strstr(second + 1, "engine"));
+}
+END_TEST
+
+START_TEST(stats_of_one)
+{
+    fake.guest = guest_poweroff;
+    c.stats = true;
+    c.vcpus = 1;
+    ck_assert_int_eq(run_status(), EXIT_STATUS_OK);
+    ck_assert_ptr_nonnull(strstr(err, "blocks translated                1000\n"));
+    ck_assert_ptr_null(strstr(err, "all\n"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("vm");
@@ -652,6 +680,8 @@ int main(void)
     tcase_add_test(t, failure_of_threads);
     tcase_add_test(t, bad_files);
     tcase_add_test(t, bad_words);
+    tcase_add_test(t, stats);
+    tcase_add_test(t, stats_of_one);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);

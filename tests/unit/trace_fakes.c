@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/message.h"
 #include "pv/panel.h"
 #include "trace_fakes.h"
 
@@ -41,6 +42,8 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)
     fake_heavy_calls++;
     fn(arg);
 }
+
+struct terminal terminal; /* not raw */
 
 void diag_error(const char *fmt, ...)
 {
