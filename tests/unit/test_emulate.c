@@ -55,6 +55,30 @@ START_TEST(cpuid_plain_and_forced)
 }
 END_TEST
 
+/* A kernel that asks with the prefix sees OSXSAVE before it has set CR4.OSXSAVE; everybody else when it is set. */
+START_TEST(osxsave)
+{
+    const uint64_t osxsave = 1u << 27;
+
+    if (!cpu_policy_has(v->domain->cpu_policy, CPU_XSAVE))
+        return;
+    for (int user = 0; user < 2; user++) {
+        v->user_mode = user;
+        v->cr4 &= ~(uint64_t)CR4_OSXSAVE;
+        v->gpr[RAX] = 1;
+        RUN_OK("\x0f\x0bxen\x0f\xa2");
+        ck_assert(!!(v->gpr[RCX] & osxsave) == !user);
+        v->gpr[RAX] = 1;
+        RUN_OK("\x0f\xa2");
+        ck_assert(!(v->gpr[RCX] & osxsave));
+        v->cr4 |= CR4_OSXSAVE;
+        v->gpr[RAX] = 1;
+        RUN_OK("\x0f\xa2");
+        ck_assert(v->gpr[RCX] & osxsave);
+    }
+}
+END_TEST
+
 START_TEST(msrs)
 {
     v->gpr[RCX] = 0xc0000100;
@@ -75,7 +99,8 @@ START_TEST(msrs)
     ck_assert_uint_eq(v->pv->gs_base_user, 0x77);
     v->gpr[RCX] = 0xc0000080;
     RUN_OK("\x0f\x32");
-    ck_assert_uint_eq(v->gpr[RAX], 0xd01);
+    ck_assert_uint_eq(v->gpr[RAX] & ~(1ul << 21), 0xd01); /* bit 21 where CPUID shows automatic IBRS */
+    ck_assert(!!(v->gpr[RAX] & 1 << 21) == (v->domain->cpu_policy->vendor == CPU_VENDOR_AMD));
     RUN_OK("\x0f\x30"); /* the same value */
     v->gpr[RAX] = 0xd00;
     RUN_FAULT("\x0f\x30", VEC_GP, 0);
@@ -485,6 +510,7 @@ int main(void)
     suite_add_tcase(s, t);
     tcase_add_checked_fixture(t, fake_cpu_setup, fake_cpu_teardown);
     tcase_add_test(t, cpuid_plain_and_forced);
+    tcase_add_test(t, osxsave);
     tcase_add_test(t, msrs);
     tcase_add_test(t, control_registers);
     tcase_add_test(t, debug_registers);
