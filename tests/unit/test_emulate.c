@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Emulated instructions of PV guests: results, privileges and faults, by running their bytes through pv_emulate(); and
- * random bytes, which must never do more than raise a fault.
+ * Emulated instructions of PV guests: results, privileges and faults, by running their bytes through
+ * pv_emulate(); and random bytes, which must never do more than raise a fault.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -20,21 +20,21 @@ static void run(const char *code, size_t n)
 }
 
 /* Runs the bytes of a string, and wants rip behind them. */
-#define RUN_OK(bytes)                                                                                                \
-    do {                                                                                                             \
-        run(bytes, sizeof(bytes) - 1);                                                                               \
-        ck_assert_msg(!fake_fault.count, "fault %u", fake_fault.vector);                                             \
-        ck_assert_uint_eq(v->rip, GUEST_BASE + sizeof(bytes) - 1);                                                   \
+#define RUN_OK(bytes)                                                                                        \
+    do {                                                                                                     \
+        run(bytes, sizeof(bytes) - 1);                                                                       \
+        ck_assert_msg(!fake_fault.count, "fault %u", fake_fault.vector);                                     \
+        ck_assert_uint_eq(v->rip, GUEST_BASE + sizeof(bytes) - 1);                                           \
     } while (0)
 
 /* Runs them, and wants a fault with rip at the instruction. */
-#define RUN_FAULT(bytes, vec, err)                                                                                   \
-    do {                                                                                                             \
-        run(bytes, sizeof(bytes) - 1);                                                                               \
-        ck_assert_uint_eq(fake_fault.count, 1);                                                                      \
-        ck_assert_uint_eq(fake_fault.vector, vec);                                                                   \
-        ck_assert_int_eq(fake_fault.error, err);                                                                     \
-        ck_assert_uint_eq(v->rip, GUEST_BASE);                                                                       \
+#define RUN_FAULT(bytes, vec, err)                                                                           \
+    do {                                                                                                     \
+        run(bytes, sizeof(bytes) - 1);                                                                       \
+        ck_assert_uint_eq(fake_fault.count, 1);                                                              \
+        ck_assert_uint_eq(fake_fault.vector, vec);                                                           \
+        ck_assert_int_eq(fake_fault.error, err);                                                             \
+        ck_assert_uint_eq(v->rip, GUEST_BASE);                                                               \
     } while (0)
 
 START_TEST(cpuid_plain_and_forced)
@@ -55,10 +55,13 @@ START_TEST(cpuid_plain_and_forced)
 }
 END_TEST
 
-/* A kernel that asks with the prefix sees OSXSAVE before it has set CR4.OSXSAVE; everybody else when it is set. */
+/*
+ * A kernel that asks with the prefix sees OSXSAVE before it has set CR4.OSXSAVE; everybody else when it is
+ * set.
+ */
 START_TEST(osxsave)
 {
-    const uint64_t osxsave = 1u << 27;
+    const uint64_t bit = 1u << 27;
 
     if (!cpu_policy_has(v->domain->cpu_policy, CPU_XSAVE))
         return;
@@ -67,14 +70,14 @@ START_TEST(osxsave)
         v->cr4 &= ~(uint64_t)CR4_OSXSAVE;
         v->gpr[RAX] = 1;
         RUN_OK("\x0f\x0bxen\x0f\xa2");
-        ck_assert(!!(v->gpr[RCX] & osxsave) == !user);
+        ck_assert(!!(v->gpr[RCX] & bit) == !user);
         v->gpr[RAX] = 1;
         RUN_OK("\x0f\xa2");
-        ck_assert(!(v->gpr[RCX] & osxsave));
+        ck_assert(!(v->gpr[RCX] & bit));
         v->cr4 |= CR4_OSXSAVE;
         v->gpr[RAX] = 1;
         RUN_OK("\x0f\xa2");
-        ck_assert(v->gpr[RCX] & osxsave);
+        ck_assert(v->gpr[RCX] & bit);
     }
 }
 END_TEST
@@ -256,8 +259,8 @@ END_TEST
 START_TEST(refused)
 {
     static const char gp[][4] = {
-        "\xf4", "\x0f\x08", "\x0f\x33", "\x0f\x35", "\x0f\x07", "\x0f\x01\x10", "\x0f\x01\x18", "\x0f\x01\x38",
-        "\x0f\x01\xf0", "\x0f\x01\xf8",
+        "\xf4",         "\x0f\x08",     "\x0f\x33",     "\x0f\x35",     "\x0f\x07",
+        "\x0f\x01\x10", "\x0f\x01\x18", "\x0f\x01\x38", "\x0f\x01\xf0", "\x0f\x01\xf8",
     };
 
     v->gpr[RAX] = GUEST_BASE;
