@@ -125,6 +125,20 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
     return job.result;
 }
 
+/* A memory fault gives way to what the instruction checks before it looks at the page tables. */
+static void fault_priority(struct engine_vcpu *e, uint8_t align)
+{
+    if (align == ALIGN_X87) {
+        uint16_t status;
+
+        __asm__ volatile("fnstsw %0" : "=a"(status));
+        if (status & 0x80) /* ES: an unmasked exception is pending */
+            e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_MF};
+    } else if (e->helper_ea & (align - 1u)) {
+        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
+    }
+}
+
 /* Puts rip in v at the instruction whose helper call has just left. */
 static void state_at_helper(struct engine_vcpu *e)
 {
@@ -141,10 +155,10 @@ static void state_at_helper(struct engine_vcpu *e)
     }
     b = cache_block_at(e, pc);
     info = cache_insn_at(e, b, pc);
+    flags_settle(e, b);
     e->v.rip = b->va + info->guest_off;
-    if (e->helper_leave == HELPER_FAULT && e->helper_exit.vector == VEC_PF && info->align &&
-        (e->helper_ea & (info->align - 1u)))
-        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
+    if (e->helper_leave == HELPER_FAULT && info->align)
+        fault_priority(e, info->align);
 }
 
 void engine_serve_flush(struct engine_vcpu *e)
@@ -223,6 +237,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     bool was_careful = e->careful.active;
 
     e->stats.link_exits++;
+    flags_settle(e, &e->cache.blocks[x.block]);
     if (x.kind <= LINK_CALL) {
         uint64_t flushes = e->stats.cache_flushes;
         struct block *b;
@@ -247,7 +262,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     }
     e->careful.active = false;
     v->rip = x.target;
-    v->exit = (struct vcpu_exit){.vector = x.vector, .next_rip = x.target};
+    v->exit = (struct vcpu_exit){.vector = x.vector, .has_error = x.vector == VEC_GP, .next_rip = x.target};
     switch (x.kind) {
     case EXIT_KIND_EXCEPTION:
         v->exit.reason = EXIT_EXCEPTION;

@@ -87,11 +87,13 @@ struct engine_hot {
 
 /* One guest instruction of a block: where its code starts and where its guest flags are at its one op
  * that can fault natively. */
+#define ALIGN_X87 0xff /* in insn_info.align: a pending x87 exception comes first */
+
 struct insn_info {
     uint16_t host_off;
     uint16_t guest_off;
     uint8_t flags_host; /* at the op, guest flags are in host flags */
-    uint8_t align;      /* of the memory operand: #GP rather than #PF if it is misaligned; 0: none */
+    uint8_t align;      /* of the memory operand: #GP rather than any other fault if it is misaligned; 0: none */
     uint8_t borrowed;   /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
 };
 
@@ -123,6 +125,24 @@ struct exit_rec {
     int32_t rsp_change; /* EXIT_KIND_INDIRECT: what the transfer adds to rsp */
 };
 
+/*
+ * How to compute the guest's flags again from registers: the last instruction that set them and whose operands are still there.
+ * Registers are guest numbers.
+ */
+enum recipe_kind { RECIPE_NONE, RECIPE_CMP, RECIPE_TEST, RECIPE_SUB, RECIPE_ADD };
+
+struct flag_recipe {
+    uint8_t kind;
+    uint8_t size;  /* of the operands, in bytes */
+    uint8_t a, b;  /* b == NO_RECIPE_REG: imm instead */
+    int32_t imm;
+};
+
+#define NO_RECIPE_REG 0xffu
+
+/* In hot.flags: the flags are what the running block's recipe says. */
+#define FLAGS_BY_RECIPE 0x0002
+
 struct block {
     uint64_t va;
     uint64_t mfn;
@@ -137,6 +157,7 @@ struct block {
     uint16_t nr_exits, nr_insns;
     uint16_t guest_len;
     uint8_t ends_in_ret;
+    struct flag_recipe recipe; /* of its jump back to its own start */
     uint8_t dead;
 };
 
@@ -285,6 +306,12 @@ static inline uint16_t flags_pack(uint64_t rflags)
 {
     return (uint16_t)(((rflags & 0xd5) | 2) << 8 | ((rflags & FLAG_OF) ? 1 : 0));
 }
+
+/* ---- flags.c ---- */
+/* Arithmetic flags of a - b in the given size, in the form of hot.flags. */
+uint16_t flags_compare(uint64_t a, uint64_t b, unsigned size);
+/* If hot.flags says FLAGS_BY_RECIPE, computes them by b's recipe from the registers in memory. */
+void flags_settle(struct engine_vcpu *e, const struct block *b);
 
 /* ---- cache.c ---- */
 int cache_init(struct engine_vcpu *e, size_t bytes);

@@ -94,6 +94,8 @@ static void state_from_context(struct engine_vcpu *e, const struct block *b, con
         g[info->borrowed - 1] = e->hot.tmp2;
     if (info->flags_host)
         e->hot.flags = flags_pack((uint64_t)r[REG_EFL]);
+    else
+        flags_settle(e, b);
     e->v.rip = b->va + info->guest_off;
 }
 

@@ -210,7 +210,10 @@ int engine_tlb_miss(uint64_t ea, int write)
     e->stats.tlb_misses++;
     e->helper_in_tail = true;
     e->helper_ea = ea;
-    if (tag != (ea & PAGE_MASK) && gva_canonical(GVA(ea))) {
+    /* Near the end of a 32-bit segment the operand's size decides, which only the careful form knows. */
+    bool at_limit = !(e->view_mode[view] & MODE_64) && ea > 0xffffffffUL - CAREFUL_BYTES;
+
+    if (tag != (ea & PAGE_MASK) && gva_canonical(GVA(ea)) && !at_limit) {
         switch (tlb_fill(e, view, ea, write != 0, &pfec)) {
         case TLB_OK:
             return 0;

@@ -61,6 +61,9 @@ struct trans {
     bool flags_host;
     bool done; /* the block has ended */
     bool probe_ss; /* the address being probed is relative to SS: a bad one is #SS */
+    enum { REGION_OPEN, REGION_CLOSED, REGION_BAD } region; /* trans_recipe.c */
+    uint32_t region_writes;
+    struct flag_recipe recipe; /* of the flags at this point */
     struct block *b;
     uint64_t va;  /* of the block */
     uint64_t next; /* of the following instruction */
@@ -139,6 +142,16 @@ void emit_op_t(struct trans *t, uint8_t op, bool w, unsigned reg);
 /* ---- trans_generic.c ---- */
 /* Copies the instruction with registers renamed and its memory operand probed. */
 void trans_generic(struct trans *t);
+
+/* Whether the instruction's effect on the arithmetic flags is none; or is to define all of them, whatever they were. */
+bool insn_touches_flags(const ZydisDecodedInstruction *d);
+bool insn_kills_flags(const ZydisDecodedInstruction *d);
+
+/* ---- trans_recipe.c ---- */
+/* After each instruction; plain: it neither left the block nor used a helper. */
+void recipe_note(struct trans *t, bool plain);
+/* Whether a conditional jump here to the block's own start may leave the flags by recipe. */
+bool recipe_fits_loop(const struct trans *t);
 
 /* ---- trans_branch.c, trans_stack.c, trans_special.c: true if the instruction was theirs ---- */
 bool trans_branch(struct trans *t);

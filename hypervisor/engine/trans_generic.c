@@ -54,6 +54,12 @@ static unsigned field_of(ZydisOperandEncoding e)
     }
 }
 
+/* BSF and BSR leave their destination alone when the source is 0, which the decoder's table doesn't say. */
+static bool keeps_destination(ZydisMnemonic m)
+{
+    return m == ZYDIS_MNEMONIC_BSF || m == ZYDIS_MNEMONIC_BSR;
+}
+
 static bool action_reads(ZydisOperandActions a)
 {
     return a & (ZYDIS_OPERAND_ACTION_READ | ZYDIS_OPERAND_ACTION_CONDREAD | ZYDIS_OPERAND_ACTION_CONDWRITE);
@@ -104,7 +110,7 @@ static void shape_of(const struct insn *in, struct shape *s)
             s->rcx_written |= action_writes(o->actions);
         }
         s->f[k].used = true;
-        s->f[k].read |= action_reads(o->actions);
+        s->f[k].read |= action_reads(o->actions) || keeps_destination(in->d.mnemonic);
         s->f[k].write |= action_writes(o->actions);
         s->f[k].guest = id;
         s->f[k].width = o->size;
@@ -202,7 +208,8 @@ static bool vex_w(const struct trans *t)
     if (!mode64(t) &&
         (in->d.mnemonic == ZYDIS_MNEMONIC_VCVTSI2SD || in->d.mnemonic == ZYDIS_MNEMONIC_VCVTSI2SS ||
          in->d.mnemonic == ZYDIS_MNEMONIC_VMOVD || in->d.mnemonic == ZYDIS_MNEMONIC_VPINSRD ||
-         in->d.mnemonic == ZYDIS_MNEMONIC_VPEXTRD))
+         in->d.mnemonic == ZYDIS_MNEMONIC_VPEXTRD || in->d.mnemonic == ZYDIS_MNEMONIC_VPCMPESTRI ||
+         in->d.mnemonic == ZYDIS_MNEMONIC_VPCMPESTRM))
         return false;
     if (!mode64(t))
         for (unsigned i = 0; i < in->d.operand_count_visible; i++)
@@ -286,6 +293,22 @@ static bool flags_read(const ZydisDecodedInstruction *d)
     return d->cpu_flags && (d->cpu_flags->tested & ARITH_MASK);
 }
 
+/* x87 instructions that deliver a pending exception before they look at their operand. */
+static bool x87_waits(const ZydisDecodedInstruction *d)
+{
+    if (d->meta.isa_ext != ZYDIS_ISA_EXT_X87)
+        return false;
+    switch (d->mnemonic) {
+    case ZYDIS_MNEMONIC_FNSTENV:
+    case ZYDIS_MNEMONIC_FNSAVE:
+    case ZYDIS_MNEMONIC_FNSTCW:
+    case ZYDIS_MNEMONIC_FNSTSW:
+        return false;
+    default:
+        return true;
+    }
+}
+
 /* Whether the last byte names a register. */
 static bool has_is4(const struct insn *in)
 {
@@ -301,6 +324,8 @@ static uint8_t alignment_needed(const ZydisDecodedInstruction *d, unsigned size)
 {
     if (size != 16 && size != 32)
         return 0;
+    if (d->mnemonic == ZYDIS_MNEMONIC_CVTPD2PI || d->mnemonic == ZYDIS_MNEMONIC_CVTTPD2PI)
+        return 16;
     switch (d->meta.exception_class) {
     case ZYDIS_EXCEPTION_CLASS_AVX1:
     case ZYDIS_EXCEPTION_CLASS_SSE1:
@@ -325,6 +350,16 @@ static uint8_t alignment_needed(const ZydisDecodedInstruction *d, unsigned size)
     default:
         return 16;
     }
+}
+
+bool insn_touches_flags(const ZydisDecodedInstruction *d)
+{
+    return flags_touched(d);
+}
+
+bool insn_kills_flags(const ZydisDecodedInstruction *d)
+{
+    return flags_touched(d) && flags_all_written(d) && !flags_read(d);
 }
 
 void trans_generic(struct trans *t)
@@ -363,6 +398,10 @@ void trans_generic(struct trans *t)
     if (is_mem) {
         unsigned in_memory = 0;
 
+        if (s.mem_write && !mode64(t) && s.mem->mem.segment == ZYDIS_REGISTER_CS) {
+            end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_GP); /* code segments can't be written to */
+            return;
+        }
         emit_access(t, s.mem, s.mem_size, s.mem_write);
         for (unsigned k = 0; k < NR_FIELDS; k++)
             in_memory += s.f[k].used && s.f[k].in_memory;
@@ -432,7 +471,7 @@ void trans_generic(struct trans *t)
 
     t->info->flags_host = t->flags_host;
     if (is_mem)
-        t->info->align = alignment_needed(d, s.mem_size);
+        t->info->align = x87_waits(d) ? ALIGN_X87 : alignment_needed(d, s.mem_size);
     if (vex)
         emit_vex(t, reg, rm, vvvv, is_mem, mem_base, mem_index);
     else

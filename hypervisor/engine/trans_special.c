@@ -326,7 +326,8 @@ bool trans_special(struct trans *t)
     const ZydisDecodedInstruction *d = &in->d;
     struct emit *m = &t->m;
 
-    if (d->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && d->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) {
+    if ((d->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && d->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) ||
+        d->meta.isa_ext == ZYDIS_ISA_EXT_FMA4 || d->meta.isa_ext == ZYDIS_ISA_EXT_TBM) {
         end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_UD);
         return true;
     }

@@ -135,6 +135,7 @@ static void trans_leave(struct trans *t)
     unsigned w = operand_bytes(t);
     const uint8_t *retry;
 
+    t->probe_ss = true;
     flags_need_saved(t);
     retry = m->p;
     if (mode64(t))

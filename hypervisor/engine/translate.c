@@ -116,12 +116,37 @@ void emit_link(struct trans *t, enum exit_kind kind, uint64_t target)
     add_tail(t, i, rel, false);
 }
 
+/* jncc over; mov word gs:[flags], by recipe; jmp to the entry for saved flags */
+static void emit_loop_jcc(struct trans *t, unsigned cc, uint64_t target)
+{
+    struct emit *m = &t->m;
+    uint8_t *over;
+
+    e8(m, (uint8_t)(0x70 | (cc ^ 1)));
+    over = m->p++;
+    e8(m, 0x66);
+    emit_gs(m, 0xc7, false, 0, OFF_FLAGS);
+    e8(m, FLAGS_BY_RECIPE & 0xff);
+    e8(m, FLAGS_BY_RECIPE >> 8);
+    t->b->recipe = t->recipe;
+    t->flags_host = false;
+    emit_link(t, LINK_JUMP, target);
+    t->flags_host = true;
+    emit_fix8(over, m->p);
+}
+
 void emit_link_jcc(struct trans *t, unsigned cc, uint64_t target)
 {
-    uint32_t i = new_exit(t, LINK_JUMP, target);
     bool cross = !same_page(t, target) && !unchained(t);
-    uint8_t *rel = emit_jcc32(&t->m, cc);
+    uint8_t *rel;
+    uint32_t i;
 
+    if (target == t->va && !unchained(t) && t->b->recipe.kind == RECIPE_NONE && recipe_fits_loop(t)) {
+        emit_loop_jcc(t, cc, target);
+        return;
+    }
+    i = new_exit(t, LINK_JUMP, target);
+    rel = emit_jcc32(&t->m, cc);
     if (!cross && !unchained(t))
         t->e->cache.exits[i].patch_off = off_of(t, rel);
     add_tail(t, i, rel, cross);
@@ -307,6 +332,21 @@ static void watch_frame(struct engine_vcpu *e, uint64_t mfn)
     engine_frame_protect(&e->v, MFN(mfn));
 }
 
+/* For recipe_note(): instructions whose translation is straight code. */
+static bool is_plain(const struct trans *t)
+{
+    switch (t->in->d.mnemonic) {
+    case ZYDIS_MNEMONIC_PUSHF:
+    case ZYDIS_MNEMONIC_PUSHFD:
+    case ZYDIS_MNEMONIC_PUSHFQ:
+    case ZYDIS_MNEMONIC_CLD:
+    case ZYDIS_MNEMONIC_STD:
+        return false;
+    default:
+        return t->in->d.meta.category != ZYDIS_CATEGORY_STRINGOP;
+    }
+}
+
 static void translate_insn(struct trans *t, struct insn *in, struct insn_info *info)
 {
     t->in = in;
@@ -319,9 +359,13 @@ static void translate_insn(struct trans *t, struct insn *in, struct insn_info *i
     info->flags_host = 0;
     info->borrowed = 0;
     info->align = 0;
-    if (trans_branch(t) || trans_stack(t) || trans_special(t))
+    if (trans_branch(t)) {
+        recipe_note(t, false);
         return;
-    trans_generic(t);
+    }
+    if (!trans_stack(t) && !trans_special(t))
+        trans_generic(t);
+    recipe_note(t, !t->done && is_plain(t));
 }
 
 /* The bytes at va, up to 15, from at most two pages. Number of bytes; *mfn2 set if the second page was used. */
@@ -355,6 +399,9 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
     t->view = mode & MODE_USER ? VIEW_USER : VIEW_KERNEL;
     t->careful = mode & MODE_CAREFUL;
     t->done = false;
+    t->region = REGION_OPEN;
+    t->region_writes = 0;
+    t->recipe.kind = RECIPE_NONE;
     t->va = va;
     t->in = NULL;
     t->nr_slow = t->nr_tails = 0;

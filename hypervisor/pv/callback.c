@@ -8,6 +8,7 @@
 
 #include "pv/hypercall.h"
 #include "pv/panel.h"
+#include "pv/trace.h"
 
 void pv_deliver_events(struct vcpu *v)
 {
@@ -16,6 +17,7 @@ void pv_deliver_events(struct vcpu *v)
 
     if (!__atomic_load_n(&info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) || info->evtchn_upcall_mask)
         return;
+    trace_upcall(v);
     pv_bounce(v, &(struct bounce){.address = pv->event.address, .mask_events = true});
 }
 

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The register dump of a crashed domain, laid out as Xen prints it, so that people and scripts that read
- * Xen's
- * logs read ours.
+ * Xen's logs read ours.
  *
  * Heavy.  Runs on the vCPU's own thread (guest memory is read in its current view).  Promises to print
- * something
- * whatever state the guest is in: memory that can't be read is said to be so.
+ * something whatever state the guest is in: memory that can't be read is said to be so.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
  * The run loop of a PV vCPU: serve requests, deliver events, run the guest, see why it came back.
  */
 #include "pv/bounce.h"
+#include "pv/cpu_ops.h"
 #include "pv/hypercall.h"
 #include "pv/mm.h"
 #include "pv/panel.h"
@@ -57,6 +58,9 @@ static void on_exception(struct vcpu *v)
 {
     const struct vcpu_exit *x = &v->exit;
 
+    /* #NM is delivered with TS already cleared: kernels rely on it (as Xen's do_device_not_available()). */
+    if (x->vector == VEC_NM)
+        pv_set_task_switched(v, false);
     if (x->vector == VEC_PF)
         pv_inject_page_fault(v, x->cr2, x->error);
     else

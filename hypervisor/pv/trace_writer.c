@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The tracer's writer thread: takes records out of the rings in order of time, pairs begins and ends of
- * calls, prints
- * lines, adds up the summary.  Heavy.
+ * calls, prints lines, adds up the summary.  Heavy.
  *
  * A call is one line when it has ended.  A multicall becomes an opened line, its calls indented, and a
- * closing line.  A call that
- * lasts while nothing else happens is shown as <unfinished ...> and resumed later, as strace does.
+ * closing line.  A call that lasts while nothing else happens is shown as <unfinished ...> and resumed
+ * later, as strace does.
  */
 #include <errno.h>
 #include <inttypes.h>
