@@ -421,6 +421,8 @@ START_TEST(far_transfers)
     RUN_FAULT("\xcb", VEC_GP, FLAT_RING3_DS32 & ~3);
     stack[1] = 0xe008;
     RUN_FAULT("\xcb", VEC_GP, 0xe008);
+    stack[1] = FLAT_RING3_CS64 & ~3; /* a return can't go to an inner ring, even where the segment is ring 3's */
+    RUN_FAULT("\xcb", VEC_GP, FLAT_RING3_CS64 & ~3);
     ck_assert_uint_eq(v->gpr[RSP], sp);
 }
 END_TEST
