@@ -2,8 +2,8 @@
 /*
  * Builds the CPU that a domain is shown.  See cpu_policy.h for the rules.
  *
- * Leaves and bits: SDM vol. 2, CPUID; AMD64 APM vol. 3, appendix E.  Caches and the brand are the host's; topology is one
- * package with a core a vCPU, whose APIC id is the vCPU's number.
+ * Leaves and bits: SDM vol. 2, CPUID; AMD64 APM vol. 3, appendix E.  Caches and the brand are the host's;
+ * topology is one package with a core a vCPU, whose APIC id is the vCPU's number.
  */
 #include "cpu/cpu_policy.h"
 
@@ -20,7 +20,7 @@ static const struct {
     uint8_t word, bit, kind;
     uint8_t needs[2];
 } features[NR_CPU_FEATURES] = {
-#define CPU_FEATURE_ROW(id, name, word, bit, kind, a, b)                                                             \
+#define CPU_FEATURE_ROW(id, name, word, bit, kind, a, b)                                                     \
     [CPU_##id] = {name, CPU_WORD_##word, bit, KIND_##kind, {CPU_##a, CPU_##b}},
     CPU_FEATURES(CPU_FEATURE_ROW)
 #undef CPU_FEATURE_ROW
@@ -47,14 +47,16 @@ static const struct {
 #define ECX_CMP_LEGACY (1u << 1)
 
 /*
- * The family that AMD hosts show (K8, model 6b, stepping 1, as QEMU's qemu64), whatever they are: kernels take the real one
- * for leave to touch that part's own registers (Linux 6.17 and later read a reset-status register of the Zen south bridge at a
- * fixed physical address, and a domain that may not map it dies) and for a reason to guard against its
- * predictors, with code whose effect translation undoes.
+ * The family that AMD hosts show (K8, model 6b, stepping 1, as QEMU's qemu64), whatever they are: kernels
+ * take the real one for leave to touch that part's own registers (Linux 6.17 and later read a reset-status
+ * register of the Zen south bridge at a fixed physical address, and a domain that may not map it dies) and
+ * for a reason to guard against its predictors, with code whose effect translation undoes.
  */
 #define AMD_SIGNATURE 0x00060fb1u
-/* Leaf 0x80000021 EAX: automatic IBRS.  Makes kernels call indirectly instead of through return thunks, which translated code
- * would not run as they are meant; docs/decisions.md says what protection a guest has. */
+/*
+ * Leaf 0x80000021 EAX: automatic IBRS.  Makes kernels call indirectly instead of through return thunks, which
+ * translated code would not run as they are meant; docs/decisions.md says what protection a guest has.
+ */
 #define EAX21_AUTOIBRS (1u << 8)
 
 /* Most subleaves of a cache leaf that are looked at: L1d, L1i, L2, L3, L4 and room. */
@@ -216,8 +218,9 @@ static unsigned ceil_log2(unsigned x)
 }
 
 /*
- * Leaf 4 and 0x8000001d have one layout: EAX 4:0 type, 7:5 level, 25:14 threads that share it less one; 31:26 (leaf 4
- * only) cores of the package less one.  Level-3 caches and above are shared by all vCPUs, the others by none.
+ * Leaf 4 and 0x8000001d have one layout: EAX 4:0 type, 7:5 level, 25:14 threads that share it less one; 31:26
+ * (leaf 4 only) cores of the package less one.  Level-3 caches and above are shared by all vCPUs, the others
+ * by none.
  */
 static void add_caches(struct cpu_policy *p, const struct cpu_source *s, uint32_t leaf)
 {

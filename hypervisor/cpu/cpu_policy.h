@@ -2,14 +2,14 @@
 /*
  * The CPU that a domain is shown: which features of the host's CPU, and what CPUID says.
  *
- * One table (CPU_FEATURES) is the allow-list: a feature that isn't in it is never shown, whatever the host has.  A
- * feature is shown when the host has it, everything that it builds on is shown too, and the user hasn't asked for it
- * to be removed.  The engine asks the same policy whether an instruction is to raise #UD, so that what CPUID says and
- * what works are one thing.
+ * One table (CPU_FEATURES) is the allow-list: a feature that isn't in it is never shown, whatever the host
+ * has.  A feature is shown when the host has it, everything that it builds on is shown too, and the user
+ * hasn't asked for it to be removed.  The engine asks the same policy whether an instruction is to raise #UD,
+ * so that what CPUID says and what works are one thing.
  *
- * A policy is built once, by heavy code, before the domain runs (CPUID costs up to 17 us under an outer hypervisor), and
- * is read-only after that.  What depends on the vCPU (APIC id, OSXSAVE, XSAVE area in use) is added by the panel's
- * pv_cpuid().
+ * A policy is built once, by heavy code, before the domain runs (CPUID costs up to 17 us under an outer
+ * hypervisor), and is read-only after that.  What depends on the vCPU (APIC id, OSXSAVE, XSAVE area in use)
+ * is added by the panel's pv_cpuid().
  */
 #ifndef DIPTYCH_CPU_CPU_POLICY_H
 #define DIPTYCH_CPU_CPU_POLICY_H
@@ -37,8 +37,8 @@ enum cpu_word {
 };
 
 /*
- * The allow-list.  A row: identifier, name as in Linux's /proc/cpuinfo, register, bit, kind, and up to two features
- * that it needs, which stand above it.
+ * The allow-list.  A row: identifier, name as in Linux's /proc/cpuinfo, register, bit, kind, and up to two
+ * features that it needs, which stand above it.
  *
  * Kinds: CORE    part of any x86-64 CPU: can't be removed
  *        PLAIN   can be removed
@@ -184,9 +184,10 @@ struct cpu_source {
 void cpu_source_host(struct cpu_source *s);
 
 /*
- * Builds the policy of a domain of nr_vcpus (1 .. MAX_VCPUS).  mask names features to remove, with commas or spaces
- * between them ("avx,sha_ni"), and takes away what builds on them too; NULL or "": none.
- * 0, or -1 with one line in why: a name that doesn't exist or can't be removed, or a host without a CORE feature.
+ * Builds the policy of a domain of nr_vcpus (1 .. MAX_VCPUS).  mask names features to remove, with commas or
+ * spaces between them ("avx,sha_ni"), and takes away what builds on them too; NULL or "": none.
+ * 0, or -1 with one line in why: a name that doesn't exist or can't be removed, or a host without a CORE
+ * feature.
  */
 int cpu_policy_build(struct cpu_policy *p, const struct cpu_source *s, unsigned nr_vcpus, const char *mask,
                      char *why, size_t why_size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The table from Zydis's instruction-set extensions to CPU features.  An allow-list: what isn't in it is CPU_NEVER, so a
- * newer Zydis that knows more instructions doesn't let them through.
+ * The table from Zydis's instruction-set extensions to CPU features.  An allow-list: what isn't in it is
+ * CPU_NEVER, so a newer Zydis that knows more instructions doesn't let them through.
  */
 #include "cpu/isa_feature.h"
 

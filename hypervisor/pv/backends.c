@@ -2,8 +2,8 @@
 /*
  * What this process provides to a PV guest beside its CPUs: the store and the console. Heavy code.
  *
- * The store is one for all domains of the process, made with the first and gone with the last.  The order gives the ports
- * that Xen's toolstack gives: 1 to the store, 2 to the console.
+ * The store is one for all domains of the process, made with the first and gone with the last.  The order
+ * gives the ports that Xen's toolstack gives: 1 to the store, 2 to the console.
  */
 #include <errno.h>
 

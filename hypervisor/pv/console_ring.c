@@ -2,10 +2,11 @@
 /*
  * PV console backend; see console_ring.h.
  *
- * The ring page belongs to the guest, which may write anything there at any time.  So our own indices (out_cons,
- * in_prod) are kept here and only published there; the guest's are read once and believed only within the ring's size,
- * as Xen's own console daemon does: a guest that puts nonsense there gets no service until it puts sense there again.
- * A writable reference on the frame keeps the guest from giving it away or making a page table of it under us.
+ * The ring page belongs to the guest, which may write anything there at any time.  So our own indices
+ * (out_cons, in_prod) are kept here and only published there; the guest's are read once and believed only
+ * within the ring's size, as Xen's own console daemon does: a guest that puts nonsense there gets no service
+ * until it puts sense there again. A writable reference on the frame keeps the guest from giving it away or
+ * making a page table of it under us.
  */
 #include "pv/console_ring.h"
 
@@ -84,8 +85,8 @@ static void move_input(struct console_ring *c)
 }
 
 /*
- * Waits for the guest, which notifies after each write of output and after each read of input, or for the user's
- * input while there is room for it.
+ * Waits for the guest, which notifies after each write of output and after each read of input, or for the
+ * user's input while there is room for it.
  */
 static void wait_for_work(struct console_ring *c)
 {

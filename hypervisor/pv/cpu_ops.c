@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Hypercalls on a vCPU's own registers: stack_switch, fpu_taskswitch, set_debugreg and get_debugreg; and the rules for
- * control and debug registers that the instruction emulator shares (cpu_ops.h).
+ * Hypercalls on a vCPU's own registers: stack_switch, fpu_taskswitch, set_debugreg and get_debugreg; and the
+ * rules for control and debug registers that the instruction emulator shares (cpu_ops.h).
  */
 #include "pv/cpu_ops.h"
 
@@ -124,7 +124,7 @@ int pv_get_debugreg(const struct vcpu *v, unsigned reg, uint64_t *value)
     return 0;
 }
 
-/* void *esp may be anything: pushing a frame there is what fails. A selector of ring 0..2 is meant for ring 3. */
+/* The stack pointer may be anything: pushing a frame there is what fails. Lower rings stand for ring 3. */
 int64_t hc_stack_switch(struct vcpu *v, const uint64_t arg[6])
 {
     v->pv->kernel_ss = (uint16_t)arg[0] | 3;

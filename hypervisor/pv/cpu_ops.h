@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Control and debug registers of a PV vCPU: what hypercalls (cpu_ops.c) and emulated instructions (emulate*.c) share.
- * Everything here is light and runs on the vCPU's own thread.
+ * Control and debug registers of a PV vCPU: what hypercalls (cpu_ops.c) and emulated instructions
+ * (emulate*.c) share. Everything here is light and runs on the vCPU's own thread.
  */
 #ifndef DIPTYCH_PV_CPU_OPS_H
 #define DIPTYCH_PV_CPU_OPS_H
@@ -24,14 +24,19 @@
 #define DR6_RESET 0xffff0ff0u
 #define DR6_BS (1u << 14)
 
-/* Gives control, debug and extended control registers their values at the start of a PV vCPU.  v->domain->cpu_policy
- * is set.  Called when a vCPU is made or given a new context. */
+/*
+ * Gives control, debug and extended control registers their values at the start of a PV vCPU.
+ * v->domain->cpu_policy is set.  Called when a vCPU is made or given a new context.
+ */
 void pv_cpu_reset(struct vcpu *v);
 
 /* CR0.TS, by fpu_taskswitch, CLTS and MOV to CR0. */
 void pv_set_task_switched(struct vcpu *v, bool ts);
 
-/* The value that CR4 takes when the guest asks for cr4: bits it may choose, within its policy, and those it only sees. */
+/*
+ * The value that CR4 takes when the guest asks for cr4: bits it may choose, within its policy, and those it
+ * only sees.
+ */
 uint64_t pv_fixup_cr4(const struct vcpu *v, uint64_t cr4);
 void pv_set_cr4(struct vcpu *v, uint64_t cr4);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Instructions that Xen emulates for PV guests, and those that read the CPU's own tables: the panel's answer to
- * EXIT_EMULATE.  What isn't emulated raises what ring 3 of a CPU would raise, #GP or #UD.
+ * Instructions that Xen emulates for PV guests, and those that read the CPU's own tables: the panel's answer
+ * to EXIT_EMULATE.  What isn't emulated raises what ring 3 of a CPU would raise, #GP or #UD.
  *
- * Light.  The list and the rules are those of Xen 4.17 for an unprivileged domain: guest kernels get CPUID, MSRs,
- * control and debug registers, XSETBV, ports and CLI/STI by IOPL; guest user code gets CPUID, TSC and, by IOPL, ports.
+ * Light.  The list and the rules are those of Xen 4.17 for an unprivileged domain: guest kernels get CPUID,
+ * MSRs, control and debug registers, XSETBV, ports and CLI/STI by IOPL; guest user code gets CPUID, TSC and,
+ * by IOPL, ports.
  */
 #include "pv/emulate.h"
 
@@ -33,8 +34,8 @@ static enum emulated emulate_cpuid(struct insn *in)
 
     pv_cpuid(v, (uint32_t)v->gpr[RAX], (uint32_t)v->gpr[RCX], &r);
     /*
-     * Part of the PV ABI since Linux learned to rely on it: a kernel that asks with the prefix sees OSXSAVE wherever it may use
-     * XSAVE, before it has set CR4.OSXSAVE.
+     * Part of the PV ABI since Linux learned to rely on it: a kernel that asks with the prefix sees OSXSAVE
+     * wherever it may use XSAVE, before it has set CR4.OSXSAVE.
      */
     if (in->forced && !v->user_mode && (uint32_t)v->gpr[RAX] == 1 &&
         cpu_policy_has(v->domain->cpu_policy, CPU_XSAVE))
@@ -206,7 +207,9 @@ static enum emulated emulate_0f01(struct insn *in)
     }
 }
 
-/* What only a guest kernel may do; its user code gets #GP(0), as does everybody for what Xen doesn't emulate. */
+/*
+ * What only a guest kernel may do; its user code gets #GP(0), as does everybody for what Xen doesn't emulate.
+ */
 static enum emulated emulate_kernel_only(struct insn *in)
 {
     if (!insn_kernel_mode(in))
@@ -282,7 +285,7 @@ static enum emulated emulate_one(struct insn *in)
     case 0xe4 ... 0xe7:
     case 0xec ... 0xef:
         return emulate_in_out(in);
-    case 0xfa: /* CLI, STI: as in Xen, allowed by IOPL and without effect; the event mask is the guest's to set */
+    case 0xfa: /* CLI, STI: as in Xen, allowed by IOPL and without effect on the event mask */
     case 0xfb:
         return emulate_iopl_ok(in->v) ? EMU_DONE : EMU_GP0;
     case 0xf4: /* HLT */
@@ -314,8 +317,8 @@ static enum emulated emulate_one(struct insn *in)
 }
 
 /*
- * UD2A and the bytes "xen" in front of CPUID ask Xen to emulate it (xen/arch-x86/xen.h, XEN_CPUID).  True if they are at
- * rip; a UD2 without them is just that.
+ * UD2A and the bytes "xen" in front of CPUID ask Xen to emulate it (xen/arch-x86/xen.h, XEN_CPUID).  True if
+ * they are at rip; a UD2 without them is just that.
  */
 static bool forced_prefix(struct vcpu *v)
 {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The emulator of privileged and descriptor instructions: what its files share.  A small decoder by hand, because the
- * list of instructions is short and some (CPUID, RDMSR, IN) are too frequent for a detour through heavy code.
+ * The emulator of privileged and descriptor instructions: what its files share.  A small decoder by hand,
+ * because the list of instructions is short and some (CPUID, RDMSR, IN) are too frequent for a detour through
+ * heavy code.
  *
- * Files: emulate.c (dispatch, control registers, CPUID, TSC), insn.c (decoder, operands), emulate_msr.c, emulate_io.c,
- * emulate_seg.c (descriptor tables and segment registers), emulate_far.c (far jumps, calls and returns).
+ * Files: emulate.c (dispatch, control registers, CPUID, TSC), insn.c (decoder, operands), emulate_msr.c,
+ * emulate_io.c, emulate_seg.c (descriptor tables and segment registers), emulate_far.c (far jumps, calls and
+ * returns).
  *
  * Each handler returns what became of the instruction; pv_emulate() then advances rip or raises the fault.
  */
@@ -45,13 +47,18 @@ struct insn {
 
 /* ---- insn.c ---- */
 
-/* Decodes prefixes, opcode, ModRM and address of the instruction skip bytes behind rip. False: a fault of the fetch has
- * been raised, or #GP(0) because it is too long. */
+/*
+ * Decodes prefixes, opcode, ModRM and address of the instruction skip bytes behind rip. False: a fault of the
+ * fetch has been raised, or #GP(0) because it is too long.
+ */
 bool insn_decode(struct insn *in, struct vcpu *v, unsigned skip);
 /* Takes n (1, 2, 4) immediate bytes, zero-extended. False: as insn_decode(). */
 bool insn_imm(struct insn *in, unsigned n, uint32_t *imm);
 
-/* Reads and writes n bytes at an offset in a segment, with the segment's checks. False: the fault has been raised. */
+/*
+ * Reads and writes n bytes at an offset in a segment, with the segment's checks. False: the fault has been
+ * raised.
+ */
 bool insn_read(struct insn *in, enum segreg s, uint64_t off, void *to, unsigned n);
 bool insn_write(struct insn *in, enum segreg s, uint64_t off, const void *from, unsigned n);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Far jumps, calls and returns, and IRET, of ring-3 code: between 64-bit and compatibility mode, mostly.  There are no
- * gates and no inner rings in a PV guest's tables, so only code segments of ring 3 can be reached (SDM vol. 2, JMP, CALL,
- * RET, IRET).
+ * Far jumps, calls and returns, and IRET, of ring-3 code: between 64-bit and compatibility mode, mostly. 
+ * There are no gates and no inner rings in a PV guest's tables, so only code segments of ring 3 can be
+ * reached (SDM vol. 2, JMP, CALL, RET, IRET).
  */
 #include "pv/emulate.h"
 

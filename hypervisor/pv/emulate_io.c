@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Port I/O of an unprivileged PV guest.  Allowed by IOPL or by the I/O bitmap that the guest kernel names
- * (PHYSDEVOP_set_iobitmap), #GP(0) otherwise; behind the ports is nothing: reads give all ones, writes are lost.  The exception is the interval timer (ports 0x40 to 0x43), whose counters read as zero, that
- * is, stopped: a kernel that tries to calibrate its TSC against it then gives up at once instead of after 100,000 reads.
+ * (PHYSDEVOP_set_iobitmap), #GP(0) otherwise; behind the ports is nothing: reads give all ones, writes are
+ * lost.  The exception is the interval timer (ports 0x40 to 0x43), whose counters read as zero, that is,
+ * stopped: a kernel that tries to calibrate its TSC against it then gives up at once instead of after
+ * 100,000 reads.
  */
 #include "pv/emulate.h"
 
@@ -25,7 +27,10 @@ static uint32_t port_read(uint16_t port, unsigned n)
     return value;
 }
 
-/* The bitmap is in the guest kernel's memory, whichever mode the vCPU is in. What can't be read allows nothing. */
+/*
+ * The bitmap is in the guest kernel's memory, whichever mode the vCPU is in. What can't be read allows
+ * nothing.
+ */
 static bool bitmap_allows(struct vcpu *v, uint16_t port, unsigned n)
 {
     const struct pv_vcpu *pv = v->pv;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RDMSR and WRMSR of a PV guest kernel: the registers that Xen 4.17 offers an unprivileged domain.  The rest raise #GP(0).
+ * RDMSR and WRMSR of a PV guest kernel: the registers that Xen 4.17 offers an unprivileged domain.  The rest
+ * raise #GP(0).
  *
  * MSR numbers: SDM vol. 4; AMD64 APM vol. 2, appendix A.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Instructions on segments and descriptor tables that work at ring 3 but depend on tables which the host CPU doesn't
- * have: loading and storing segment registers, LAR, LSL, VERR, VERW, and the stores of table registers, which show
- * constants as Xen's own tables would be.
+ * Instructions on segments and descriptor tables that work at ring 3 but depend on tables which the host CPU
+ * doesn't have: loading and storing segment registers, LAR, LSL, VERR, VERW, and the stores of table
+ * registers, which show constants as Xen's own tables would be.
  */
 #include "pv/emulate.h"
 
@@ -36,8 +36,8 @@ enum emulated emulate_sgdt_sidt(struct insn *in)
 }
 
 /*
- * The descriptor behind a selector if an instruction of CPL 3 may look at it: code and data segments, by privilege.
- * False: it may not, or (*fault nonzero) its table can't be read.
+ * The descriptor behind a selector if an instruction of CPL 3 may look at it: code and data segments, by
+ * privilege. False: it may not, or (*fault nonzero) its table can't be read.
  */
 static bool visible_descriptor(struct insn *in, uint16_t selector, uint64_t *d, uint32_t *fault)
 {
@@ -71,7 +71,8 @@ enum emulated emulate_lar_lsl(struct insn *in)
     set_zf(in, ok);
     if (ok)
         insn_set_gpr(in, in->reg,
-                     in->opcode == 0x0f02 ? d >> 32 & LAR_MASK : segment_unpack(selector, d).limit, in->opsize);
+                     in->opcode == 0x0f02 ? d >> 32 & LAR_MASK : segment_unpack(selector, d).limit,
+                     in->opsize);
     return EMU_DONE;
 }
 

@@ -2,8 +2,8 @@
 /*
  * Decoder and operand access for the emulator of privileged instructions.  See emulate.h.
  *
- * It knows prefixes, ModRM and SIB of the legacy maps (SDM vol. 2, chapter 2), not immediates: the handlers take
- * those.  Code bytes are read as data through the vCPU's own page tables, once.
+ * It knows prefixes, ModRM and SIB of the legacy maps (SDM vol. 2, chapter 2), not immediates: the handlers
+ * take those.  Code bytes are read as data through the vCPU's own page tables, once.
  */
 #include "pv/emulate.h"
 
@@ -193,7 +193,9 @@ static bool decode_address(struct insn *in)
     if (!insn_imm(in, disp_size, &disp))
         return false;
     ea += (uint64_t)(disp_size == 1 ? (int8_t)disp : (int32_t)disp);
-    /* None of the instructions that take a memory operand here has an immediate, so the next one is at len. */
+    /*
+     * None of the instructions that take a memory operand here has an immediate, so the next one is at len.
+     */
     if (rip_relative)
         ea += in->v->rip + in->len;
     in->ea = in->adsize == 8 ? ea : (uint32_t)ea;
@@ -260,8 +262,8 @@ bool insn_decode(struct insn *in, struct vcpu *v, unsigned skip)
 }
 
 /*
- * Linear address of n bytes at an offset in a segment (SDM vol. 3, 5.3); false: #GP(0) or, for the stack segment,
- * #SS(0) has been raised.
+ * Linear address of n bytes at an offset in a segment (SDM vol. 3, 5.3); false: #GP(0) or, for the stack
+ * segment, #SS(0) has been raised.
  */
 static bool linear_address(struct insn *in, enum segreg s, uint64_t off, unsigned n, bool write, uint64_t *va)
 {

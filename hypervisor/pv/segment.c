@@ -2,8 +2,9 @@
 /*
  * Segments of a PV guest; see segment.h for the rules.  Also the hypercall set_segment_base.
  *
- * Descriptors stay in guest memory and are interpreted here, never loaded into the host's tables, so a table that
- * changes while it is read costs the guest a wrong segment at worst.  Each descriptor is read once, as 8 bytes.
+ * Descriptors stay in guest memory and are interpreted here, never loaded into the host's tables, so a table
+ * that changes while it is read costs the guest a wrong segment at worst.  Each descriptor is read once, as 8
+ * bytes.
  */
 #include "pv/segment.h"
 
@@ -193,8 +194,8 @@ void segment_inject_fault(struct vcpu *v, uint32_t fault)
 }
 
 /*
- * SEGBASE_GS_USER_SEL: the user's GS selector and, from its descriptor, base.  As in Xen, RPL is raised to 3, and a
- * selector that can't be loaded leaves GS NULL: Linux would BUG() on an error.
+ * SEGBASE_GS_USER_SEL: the user's GS selector and, from its descriptor, base.  As in Xen, RPL is raised to 3,
+ * and a selector that can't be loaded leaves GS NULL: Linux would BUG() on an error.
  */
 static void load_user_gs(struct vcpu *v, uint16_t selector)
 {

@@ -2,9 +2,10 @@
 /*
  * Reads and changes of the store with permissions, quotas and transactions.
  *
- * A transaction works on its own root, made from the tree as it was at its start, and notes each path whose state it
- * relied on.  At the end, if the tree's root is still the one it started from, its own root takes its place; otherwise
- * the paths' generations are compared, and if none has changed the changes are made again on the new tree.
+ * A transaction works on its own root, made from the tree as it was at its start, and notes each path whose
+ * state it relied on.  At the end, if the tree's root is still the one it started from, its own root takes
+ * its place; otherwise the paths' generations are compared, and if none has changed the changes are made
+ * again on the new tree.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,8 +72,8 @@ static void change_free(struct store_change *c)
 }
 
 /*
- * A change was made to the tree that x works on; before is a reference to the node as it was, or NULL.  Outside a
- * transaction the watches fire now.
+ * A change was made to the tree that x works on; before is a reference to the node as it was, or NULL. 
+ * Outside a transaction the watches fire now.
  */
 static void changed(const struct store_ctx *x, int kind, const char *path, struct store_node *before)
 {
@@ -101,7 +102,10 @@ static int room_for_change(const struct store_ctx *x)
     return x->txn && x->domid != 0 && x->txn->nr_changes >= STORE_MAX_CHANGES ? ENOSPC : 0;
 }
 
-/* What the client may know if a node isn't there or isn't for it: ENOENT if the nearest node above is open to it. */
+/*
+ * What the client may know if a node isn't there or isn't for it: ENOENT if the nearest node above is open to
+ * it.
+ */
 static int hidden_error(const struct store_ctx *x, const char *path, unsigned mode)
 {
     char parent[STORE_PATH_SIZE];
@@ -138,7 +142,9 @@ int store_read(const struct store_ctx *x, const char *path, const struct store_n
     return get_node(x, path, STORE_PERM_READ, n);
 }
 
-/* Creates the node and those above it that are missing; the client was found to have write permission above. */
+/*
+ * Creates the node and those above it that are missing; the client was found to have write permission above.
+ */
 static int create(const struct store_ctx *x, const char *path, const void *value, uint32_t len)
 {
     char parent[STORE_PATH_SIZE];

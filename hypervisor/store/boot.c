@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the store holds when a domain starts: the nodes that xl and Xen 4.17's xenstored make for a PV guest without devices.
+ * What the store holds when a domain starts: the nodes that xl and Xen 4.17's xenstored make for a PV guest
+ * without devices.
  *
- * Permissions are inherited: below /local/domain/<id> a guest may read; what it may write is named in the table.
+ * Permissions are inherited: below /local/domain/<id> a guest may read; what it may write is named in the
+ * table.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,7 +24,8 @@ static void put(struct store *s, const char *path, const char *value)
     store_do_write(&x, path, value, (uint32_t)strlen(value));
 }
 
-static void putf(struct store *s, const char *value, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void putf(struct store *s, const char *value, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* As put(), with a path by format. */
 static void putf(struct store *s, const char *value, const char *format, ...)
@@ -50,8 +53,8 @@ static void uuid_text(const uint8_t uuid[16], char out[UUID_TEXT])
     unsigned at = 0;
 
     for (unsigned i = 0; i < 16; i++)
-        at += (unsigned)snprintf(out + at, UUID_TEXT - at, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-                                 uuid[i]);
+        at += (unsigned)snprintf(out + at, UUID_TEXT - at, "%s%02x",
+                                 i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
 }
 
 void store_boot_host(struct store *s)
@@ -81,7 +84,8 @@ static const char *const guest_nodes[] = {
     "error",
 };
 
-static void boot_vm(struct store *s, const struct domain *d, const char *uuid, const struct store_domain_info *info)
+static void boot_vm(struct store *s, const struct domain *d, const char *uuid,
+                    const struct store_domain_info *info)
 {
     char path[STORE_PATH_SIZE], start[40];
     struct timespec now;

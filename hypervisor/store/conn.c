@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A client of the store, whatever its bytes travel over: requests are put together from what is fed in, replies and watch
- * events wait in a queue until they are taken.
+ * A client of the store, whatever its bytes travel over: requests are put together from what is fed in,
+ * replies and watch events wait in a queue until they are taken.
  *
- * A client that doesn't read its replies isn't read from either; one that sends a message longer than the protocol
- * allows is broken until it is reset, because nothing says where its next message starts.
+ * A client that doesn't read its replies isn't read from either; one that sends a message longer than the
+ * protocol allows is broken until it is reset, because nothing says where its next message starts.
  */
 #include <stdlib.h>
 #include <string.h>

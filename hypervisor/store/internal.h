@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The store's own state, shared by its files.  Everything is guarded by store.lock, which the public calls of store.h
- * take; functions here expect it held.
+ * The store's own state, shared by its files.  Everything is guarded by store.lock, which the public calls of
+ * store.h take; functions here expect it held.
  *
- * Files: tree.c (nodes), proto.c (the wire), access.c (reads and changes with permissions, quotas and transactions),
- * watch.c, conn.c (a client: bytes in, bytes out), request.c (the operations), ring.c (the thread, and guests' rings),
- * boot.c (what is there when a domain starts), store.c (the toolstack's calls).
+ * Files: tree.c (nodes), proto.c (the wire), access.c (reads and changes with permissions, quotas and
+ * transactions), watch.c, conn.c (a client: bytes in, bytes out), request.c (the operations), ring.c (the
+ * thread, and guests' rings), boot.c (what is there when a domain starts), store.c (the toolstack's calls).
  */
 #ifndef DIPTYCH_STORE_INTERNAL_H
 #define DIPTYCH_STORE_INTERNAL_H
@@ -40,7 +40,8 @@ struct store_watch {
     struct store_watch *next;
     char *path;      /* canonical, or @... */
     char *token;
-    size_t relative; /* bytes of path that the client left out, with their slash; 0: it gave an absolute path */
+    size_t
+        relative; /* bytes of path that the client left out, with their slash; 0: it gave an absolute path */
 };
 
 /* One client, whatever carries its bytes: a guest's ring, or a socket. */
@@ -64,8 +65,10 @@ struct store_conn *store_conn_new(struct store *s, uint16_t domid);
 void store_conn_free(struct store_conn *c);
 /* Forgets watches, transactions, and bytes in both directions. */
 void store_conn_reset(struct store_conn *c);
-/* Takes up to n bytes from the client and executes what is complete; fewer than n: it has to read replies first, or is
- * broken. */
+/*
+ * Takes up to n bytes from the client and executes what is complete; fewer than n: it has to read replies
+ * first, or is broken.
+ */
 size_t store_conn_feed(struct store_conn *c, const void *p, size_t n);
 /* Gives up to n bytes to the client. */
 size_t store_conn_take(struct store_conn *c, void *p, size_t n);
@@ -114,8 +117,10 @@ int store_rm(const struct store_ctx *x, const char *path);
 int store_set_perms(const struct store_ctx *x, const char *path, const struct store_perm *perms, unsigned nr);
 
 struct store_txn *store_txn_start(struct store *s, uint32_t id);
-/* Makes the changes, fires the watches, frees the transaction. 0, EAGAIN: somebody else changed what it touched, or
- * ENOSPC: quota. */
+/*
+ * Makes the changes, fires the watches, frees the transaction. 0, EAGAIN: somebody else changed what it
+ * touched, or ENOSPC: quota.
+ */
 int store_txn_commit(const struct store_ctx *x);
 void store_txn_free(struct store_txn *t);
 

@@ -86,7 +86,10 @@ static bool path_char(char c)
            (c && strchr("-/_@", c));
 }
 
-/* Length of "/local/domain/<id>/", which doesn't count towards the limit on relative paths; 0: doesn't start so. */
+/*
+ * Length of "/local/domain/<id>/", which doesn't count towards the limit on relative paths; 0: doesn't start
+ * so.
+ */
 static size_t home_length(const char *path)
 {
     static const char home[] = "/local/domain/";
@@ -166,7 +169,8 @@ unsigned store_perms_parse(const char *s, uint32_t len, struct store_perm perms[
 
         while (m < ARRAY_SIZE(modes) && modes[m].letter != s[at])
             m++;
-        if (nr == STORE_MAX_PERMS || m == ARRAY_SIZE(modes) || !store_parse_number(s + at + 1, UINT16_MAX, &domid))
+        if (nr == STORE_MAX_PERMS || m == ARRAY_SIZE(modes) ||
+            !store_parse_number(s + at + 1, UINT16_MAX, &domid))
             return 0;
         perms[nr++] = (struct store_perm){(uint16_t)domid, modes[m].mode};
     }
@@ -178,6 +182,7 @@ uint32_t store_perms_format(const struct store_perm *perms, unsigned nr, char *o
     uint32_t n = 0;
 
     for (unsigned i = 0; i < nr; i++)
-        n += (uint32_t)snprintf(out + n, STORE_PERM_TEXT, "%c%u", "nrwb"[perms[i].mode & 3], perms[i].domid) + 1;
+        n += (uint32_t)snprintf(out + n, STORE_PERM_TEXT, "%c%u", "nrwb"[perms[i].mode & 3], perms[i].domid) +
+             1;
     return n;
 }

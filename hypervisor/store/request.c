@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The operations of the store's protocol.  Each handler answers with exactly one reply; its errno becomes XS_ERROR.
+ * The operations of the store's protocol.  Each handler answers with exactly one reply; its errno becomes
+ * XS_ERROR.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,9 +46,12 @@ static int op_read(struct op *o)
     return 0;
 }
 
-/* The children's names, each ended by NUL, from a byte offset on, whole names only up to max bytes; *total is the length of
- * them all. */
-static uint32_t list_children(const struct store_node *n, uint64_t from, uint32_t max, char *out, uint64_t *total)
+/*
+ * The children's names, each ended by NUL, from a byte offset on, whole names only up to max bytes; *total is
+ * the length of them all.
+ */
+static uint32_t list_children(const struct store_node *n, uint64_t from, uint32_t max, char *out,
+                              uint64_t *total)
 {
     uint64_t at = 0;
     uint32_t len = 0;

@@ -2,10 +2,11 @@
 /*
  * The store's thread, and its clients in guests: the ring of xen/io/xs_wire.h in a frame of the guest.
  *
- * The page belongs to the guest, which may write anything there at any time.  Our own indices (req_cons, rsp_prod) are
- * kept here and only published there; the guest's are read once and must make sense, or the connection is given up
- * with an error code in the ring until the guest asks for a new start (XENSTORE_RECONNECT).  A writable reference on the
- * frame keeps the guest from giving it away or making a page table of it under us.
+ * The page belongs to the guest, which may write anything there at any time.  Our own indices (req_cons,
+ * rsp_prod) are kept here and only published there; the guest's are read once and must make sense, or the
+ * connection is given up with an error code in the ring until the guest asks for a new start
+ * (XENSTORE_RECONNECT).  A writable reference on the frame keeps the guest from giving it away or making a
+ * page table of it under us.
  */
 #include <errno.h>
 #include <poll.h>

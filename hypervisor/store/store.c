@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The toolstack's calls on the store: as domain 0, outside transactions.  The store's thread carries the watch events out.
+ * The toolstack's calls on the store: as domain 0, outside transactions.  The store's thread carries the
+ * watch events out.
  */
 #include "store/store.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The store (xenstore): a tree of small values that guests and the toolstack share, spoken to over the wire protocol of
- * xen/io/xs_wire.h on a ring in each guest's memory.  One store a process, with a thread of its own that serves all
- * clients; what a client is attached to (ring, socket) is one small file (ring.c).
+ * The store (xenstore): a tree of small values that guests and the toolstack share, spoken to over the wire
+ * protocol of xen/io/xs_wire.h on a ring in each guest's memory.  One store a process, with a thread of its
+ * own that serves all clients; what a client is attached to (ring, socket) is one small file (ring.c).
  *
  * Heavy code.  The calls here are the toolstack's; any thread but vCPUs may make them.
  *
@@ -29,9 +29,9 @@ int store_create(struct store **out);
 void store_destroy(struct store *s);
 
 /*
- * Life of a domain: attach, before it is built, allocates its event channel (d->pv->store_port); introduce, when it is
- * built and before its vCPUs run, takes the frame d->pv->store_mfn, writes its nodes and serves its ring; release, when
- * no vCPU runs any more and the domain still has its frames.  0 or -errno.
+ * Life of a domain: attach, before it is built, allocates its event channel (d->pv->store_port); introduce,
+ * when it is built and before its vCPUs run, takes the frame d->pv->store_mfn, writes its nodes and serves
+ * its ring; release, when no vCPU runs any more and the domain still has its frames.  0 or -errno.
  */
 int store_domain_attach(struct store *s, struct domain *d, struct store_ring **out);
 int store_domain_introduce(struct store_ring *r, const struct store_domain_info *info);

@@ -29,8 +29,8 @@ static void *copy(const void *p, size_t n)
     return q;
 }
 
-static struct store_node *node_new(const char *name, size_t name_len, const struct store_perm *perms, uint32_t nr,
-                                   const void *value, uint32_t len)
+static struct store_node *node_new(const char *name, size_t name_len, const struct store_perm *perms,
+                                   uint32_t nr, const void *value, uint32_t len)
 {
     struct store_node *n = store_alloc(sizeof(*n));
 
@@ -124,8 +124,8 @@ uint64_t store_node_generation(const struct store_node *root, const char *path)
 }
 
 /*
- * Copies the nodes on the path from *slot down, and returns the copy of the one where the path ends: it is in no other
- * tree and may be changed.
+ * Copies the nodes on the path from *slot down, and returns the copy of the one where the path ends: it is in
+ * no other tree and may be changed.
  */
 static struct store_node *make_private(struct store_node **slot, const char *path)
 {
@@ -154,7 +154,8 @@ void store_node_set_value(struct store_node **root, const char *path, const void
     n->generation = ++last_generation;
 }
 
-void store_node_set_perms(struct store_node **root, const char *path, const struct store_perm *perms, uint32_t nr)
+void store_node_set_perms(struct store_node **root, const char *path, const struct store_perm *perms,
+                          uint32_t nr)
 {
     struct store_node *n = make_private(root, path);
 
@@ -178,8 +179,8 @@ static struct store_node *private_parent(struct store_node **root, const char *p
     return n;
 }
 
-void store_node_create(struct store_node **root, const char *path, const struct store_perm *perms, uint32_t nr,
-                       const void *value, uint32_t len)
+void store_node_create(struct store_node **root, const char *path, const struct store_perm *perms,
+                       uint32_t nr, const void *value, uint32_t len)
 {
     const char *name;
     struct store_node *n = private_parent(root, path, &name);

@@ -2,14 +2,15 @@
 /*
  * The store's tree of nodes.  Heavy code, pure: no locks, no connections; the caller holds the store's lock.
  *
- * Nodes are immutable once they hang in a tree and are counted: a change copies the nodes from the root to the place of
- * the change and shares all others.  So a snapshot for a transaction is one reference to a root, and an old node can
- * still be looked at after it was removed.
+ * Nodes are immutable once they hang in a tree and are counted: a change copies the nodes from the root to
+ * the place of the change and shares all others.  So a snapshot for a transaction is one reference to a root,
+ * and an old node can still be looked at after it was removed.
  *
- * Every node has a generation, which changes when its value, its permissions or its set of children do, but not when
- * something below it does: that is what transactions conflict on.
+ * Every node has a generation, which changes when its value, its permissions or its set of children do, but
+ * not when something below it does: that is what transactions conflict on.
  *
- * Paths given here are absolute and valid (store_path_valid()).  Allocation doesn't fail: without memory the process ends.
+ * Paths given here are absolute and valid (store_path_valid()).  Allocation doesn't fail: without memory the
+ * process ends.
  */
 #ifndef DIPTYCH_STORE_TREE_H
 #define DIPTYCH_STORE_TREE_H
@@ -54,9 +55,10 @@ uint64_t store_node_generation(const struct store_node *root, const char *path);
  * create: the node doesn't exist yet; perms are copied.  remove: with all below it; not the root.
  */
 void store_node_set_value(struct store_node **root, const char *path, const void *value, uint32_t len);
-void store_node_set_perms(struct store_node **root, const char *path, const struct store_perm *perms, uint32_t nr);
-void store_node_create(struct store_node **root, const char *path, const struct store_perm *perms, uint32_t nr,
-                       const void *value, uint32_t len);
+void store_node_set_perms(struct store_node **root, const char *path, const struct store_perm *perms,
+                          uint32_t nr);
+void store_node_create(struct store_node **root, const char *path, const struct store_perm *perms,
+                       uint32_t nr, const void *value, uint32_t len);
 void store_node_remove(struct store_node **root, const char *path);
 
 /* What a domain may do with a node: STORE_PERM_*. Domain 0 and the owner may do everything. */

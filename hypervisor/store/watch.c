@@ -2,9 +2,9 @@
 /*
  * Watches: who is told of which change.
  *
- * A watch on a node fires for changes of the node and of everything below it.  The removal of a node also fires the
- * watches on what was below it, each with its own path.  Nobody is told of a node that neither itself nor through its
- * parent is open to him.
+ * A watch on a node fires for changes of the node and of everything below it.  The removal of a node also
+ * fires the watches on what was below it, each with its own path.  Nobody is told of a node that neither
+ * itself nor through its parent is open to him.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,7 +128,10 @@ static void fire_one(struct store *s, const char *path, const struct store_node 
                 send_event(c, w, path);
 }
 
-/* All below a node that was removed; path is a buffer that holds the node's path, and is given back as it was. */
+/*
+ * All below a node that was removed; path is a buffer that holds the node's path, and is given back as it
+ * was.
+ */
 static void fire_below(struct store *s, char path[STORE_PATH_SIZE], const struct store_node *n)
 {
     size_t len = strlen(path);

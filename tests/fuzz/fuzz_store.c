@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzzes the store as two hostile guests that share a tree, so that watches and conflicts happen.  The input is a sequence of
- * steps of a control byte, a length and so many bytes.  Bits of the control byte: 0 which client; 1 take its replies; 2 the
- * bytes are fed as they are, otherwise two more bytes give type and transaction of a request with them as payload.  At the
- * end all memory must be given back, and the quota on nodes must have held.
+ * Fuzzes the store as two hostile guests that share a tree, so that watches and conflicts happen.  The input
+ * is a sequence of steps of a control byte, a length and so many bytes.  Bits of the control byte: 0 which
+ * client; 1 take its replies; 2 the bytes are fed as they are, otherwise two more bytes give type and
+ * transaction of a request with them as payload.  At the end all memory must be given back, and the quota on
+ * nodes must have held.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         data += n;
         size -= n;
     }
-    if (store_node_count_owned(s.root, 1) > STORE_MAX_NODES || store_node_count_owned(s.root, 2) > STORE_MAX_NODES)
+    if (store_node_count_owned(s.root, 1) > STORE_MAX_NODES ||
+        store_node_count_owned(s.root, 2) > STORE_MAX_NODES)
         abort();
     store_conn_free(c[0]);
     store_conn_free(c[1]);

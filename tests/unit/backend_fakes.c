@@ -38,7 +38,8 @@ static int input_pipe[2];
 void fake_backends_setup(void)
 {
     machine = (struct machine){.nr_frames = FRAMES, .frames = frames};
-    machine.base_hva = mmap(NULL, FRAMES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    machine.base_hva =
+        mmap(NULL, FRAMES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (machine.base_hva == MAP_FAILED || pipe(input_pipe) || fcntl(input_pipe[0], F_SETFL, O_NONBLOCK))
         abort();
     memset(frames, 0, sizeof(frames));
@@ -46,8 +47,11 @@ void fake_backends_setup(void)
     nr_ports = 1;
     for (unsigned i = 0; i < FAKE_DOMAINS; i++) {
         pv_domains[i] = (struct pv_domain){.console_mfn = MFN(i + 1), .store_mfn = MFN(i + 1)};
-        fake_domain[i] = (struct domain){
-            .domid = (uint16_t)(i + 1), .name = "guest", .nr_vcpus = 2, .pv = &pv_domains[i], .end = DOMAIN_RUNNING};
+        fake_domain[i] = (struct domain){.domid = (uint16_t)(i + 1),
+                                         .name = "guest",
+                                         .nr_vcpus = 2,
+                                         .pv = &pv_domains[i],
+                                         .end = DOMAIN_RUNNING};
         frames[i + 1].owner = (uint16_t)(i + 1);
     }
     output_len = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the backends (console, store) need of the hypervisor: domains with one frame for the ring, event channels that
- * only count, and a console of two buffers.  Their threads are real.
+ * What the backends (console, store) need of the hypervisor: domains with one frame for the ring, event
+ * channels that only count, and a console of two buffers.  Their threads are real.
  */
 #ifndef DIPTYCH_TESTS_BACKEND_FAKES_H
 #define DIPTYCH_TESTS_BACKEND_FAKES_H

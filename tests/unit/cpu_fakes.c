@@ -31,13 +31,15 @@ void fake_cpu_setup(void)
     char why[200];
 
     machine = (struct machine){.nr_frames = FRAMES};
-    machine.base_hva = mmap(NULL, FRAMES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    machine.base_hva =
+        mmap(NULL, FRAMES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     cpu_source_host(&host);
     if (machine.base_hva == MAP_FAILED || cpu_policy_build(&policy, &host, 2, NULL, why, sizeof(why))) {
         fprintf(stderr, "cpu_fakes: no memory, or no CPU policy\n");
         abort();
     }
-    domain = (struct domain){.domid = 1, .nr_vcpus = 2, .cpu_policy = &policy, .pv = &pv_domain, .end = DOMAIN_RUNNING};
+    domain = (struct domain){
+        .domid = 1, .nr_vcpus = 2, .cpu_policy = &policy, .pv = &pv_domain, .end = DOMAIN_RUNNING};
     pv_domain = (struct pv_domain){.console_port = 2};
     pv_vcpu_state = (struct pv_vcpu){.gdt_entries = 512, .iopl = 0};
     pv_vcpu_state.gdt_mfn[0] = MFN(1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One PV vCPU without an engine, for the tests of the instruction emulator and of segments: its guest memory is an array
- * at GUEST_BASE, the frames of its GDT are a small machine, and exceptions are only noted down.
+ * One PV vCPU without an engine, for the tests of the instruction emulator and of segments: its guest memory
+ * is an array at GUEST_BASE, the frames of its GDT are a small machine, and exceptions are only noted down.
  */
 #ifndef DIPTYCH_TESTS_CPU_FAKES_H
 #define DIPTYCH_TESTS_CPU_FAKES_H
@@ -24,7 +24,10 @@ extern uint8_t fake_memory[GUEST_SIZE];
 extern unsigned fake_mode_changes;
 extern mfn_t fake_new_base; /* of the last mm_new_baseptr(); it refuses frame 0 */
 
-/* A vCPU in 64-bit kernel mode with a policy of the host's CPU, an empty GDT of one frame, and code at GUEST_BASE. */
+/*
+ * A vCPU in 64-bit kernel mode with a policy of the host's CPU, an empty GDT of one frame, and code at
+ * GUEST_BASE.
+ */
 void fake_cpu_setup(void);
 void fake_cpu_teardown(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The console's backend against a guest of cardboard: no byte is lost in either direction, nothing waits for a slow
- * terminal, hostile indices do no harm, and what the guest said last gets out.
+ * The console's backend against a guest of cardboard: no byte is lost in either direction, nothing waits for
+ * a slow terminal, hostile indices do no harm, and what the guest said last gets out.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -145,7 +145,10 @@ START_TEST(much_input)
 }
 END_TEST
 
-/* The terminal doesn't take anything: a ring's worth is taken from the guest, then it has to wait; nothing is lost. */
+/*
+ * The terminal doesn't take anything: a ring's worth is taken from the guest, then it has to wait; nothing is
+ * lost.
+ */
 START_TEST(slow_terminal)
 {
     char text[2049];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Emulated instructions of PV guests: results, privileges and faults, by running their bytes through pv_emulate(); and
- * random bytes, which must never do more than raise a fault.
+ * Emulated instructions of PV guests: results, privileges and faults, by running their bytes through
+ * pv_emulate(); and random bytes, which must never do more than raise a fault.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -20,21 +20,21 @@ static void run(const char *code, size_t n)
 }
 
 /* Runs the bytes of a string, and wants rip behind them. */
-#define RUN_OK(bytes)                                                                                                \
-    do {                                                                                                             \
-        run(bytes, sizeof(bytes) - 1);                                                                               \
-        ck_assert_msg(!fake_fault.count, "fault %u", fake_fault.vector);                                             \
-        ck_assert_uint_eq(v->rip, GUEST_BASE + sizeof(bytes) - 1);                                                   \
+#define RUN_OK(bytes)                                                                                        \
+    do {                                                                                                     \
+        run(bytes, sizeof(bytes) - 1);                                                                       \
+        ck_assert_msg(!fake_fault.count, "fault %u", fake_fault.vector);                                     \
+        ck_assert_uint_eq(v->rip, GUEST_BASE + sizeof(bytes) - 1);                                           \
     } while (0)
 
 /* Runs them, and wants a fault with rip at the instruction. */
-#define RUN_FAULT(bytes, vec, err)                                                                                   \
-    do {                                                                                                             \
-        run(bytes, sizeof(bytes) - 1);                                                                               \
-        ck_assert_uint_eq(fake_fault.count, 1);                                                                      \
-        ck_assert_uint_eq(fake_fault.vector, vec);                                                                   \
-        ck_assert_int_eq(fake_fault.error, err);                                                                     \
-        ck_assert_uint_eq(v->rip, GUEST_BASE);                                                                       \
+#define RUN_FAULT(bytes, vec, err)                                                                           \
+    do {                                                                                                     \
+        run(bytes, sizeof(bytes) - 1);                                                                       \
+        ck_assert_uint_eq(fake_fault.count, 1);                                                              \
+        ck_assert_uint_eq(fake_fault.vector, vec);                                                           \
+        ck_assert_int_eq(fake_fault.error, err);                                                             \
+        ck_assert_uint_eq(v->rip, GUEST_BASE);                                                               \
     } while (0)
 
 START_TEST(cpuid_plain_and_forced)
@@ -52,6 +52,33 @@ START_TEST(cpuid_plain_and_forced)
     RUN_FAULT("\x0f\x0bxen\x0f\x31", VEC_UD, -1);
     RUN_FAULT("\x0f\x0bxem\x0f\xa2", VEC_UD, -1);
     RUN_FAULT("\xf0\x0f\xa2", VEC_UD, -1);
+}
+END_TEST
+
+/*
+ * A kernel that asks with the prefix sees OSXSAVE before it has set CR4.OSXSAVE; everybody else when it is
+ * set.
+ */
+START_TEST(osxsave)
+{
+    const uint64_t bit = 1u << 27;
+
+    if (!cpu_policy_has(v->domain->cpu_policy, CPU_XSAVE))
+        return;
+    for (int user = 0; user < 2; user++) {
+        v->user_mode = user;
+        v->cr4 &= ~(uint64_t)CR4_OSXSAVE;
+        v->gpr[RAX] = 1;
+        RUN_OK("\x0f\x0bxen\x0f\xa2");
+        ck_assert(!!(v->gpr[RCX] & bit) == !user);
+        v->gpr[RAX] = 1;
+        RUN_OK("\x0f\xa2");
+        ck_assert(!(v->gpr[RCX] & bit));
+        v->cr4 |= CR4_OSXSAVE;
+        v->gpr[RAX] = 1;
+        RUN_OK("\x0f\xa2");
+        ck_assert(v->gpr[RCX] & bit);
+    }
 }
 END_TEST
 
@@ -75,7 +102,8 @@ START_TEST(msrs)
     ck_assert_uint_eq(v->pv->gs_base_user, 0x77);
     v->gpr[RCX] = 0xc0000080;
     RUN_OK("\x0f\x32");
-    ck_assert_uint_eq(v->gpr[RAX], 0xd01);
+    ck_assert_uint_eq(v->gpr[RAX] & ~(1ul << 21), 0xd01); /* bit 21 where CPUID shows automatic IBRS */
+    ck_assert(!!(v->gpr[RAX] & 1 << 21) == (v->domain->cpu_policy->vendor == CPU_VENDOR_AMD));
     RUN_OK("\x0f\x30"); /* the same value */
     v->gpr[RAX] = 0xd00;
     RUN_FAULT("\x0f\x30", VEC_GP, 0);
@@ -231,8 +259,8 @@ END_TEST
 START_TEST(refused)
 {
     static const char gp[][4] = {
-        "\xf4", "\x0f\x08", "\x0f\x33", "\x0f\x35", "\x0f\x07", "\x0f\x01\x10", "\x0f\x01\x18", "\x0f\x01\x38",
-        "\x0f\x01\xf0", "\x0f\x01\xf8",
+        "\xf4",         "\x0f\x08",     "\x0f\x33",     "\x0f\x35",     "\x0f\x07",
+        "\x0f\x01\x10", "\x0f\x01\x18", "\x0f\x01\x38", "\x0f\x01\xf0", "\x0f\x01\xf8",
     };
 
     v->gpr[RAX] = GUEST_BASE;
@@ -393,6 +421,8 @@ START_TEST(far_transfers)
     RUN_FAULT("\xcb", VEC_GP, FLAT_RING3_DS32 & ~3);
     stack[1] = 0xe008;
     RUN_FAULT("\xcb", VEC_GP, 0xe008);
+    stack[1] = FLAT_RING3_CS64 & ~3; /* a return can't go to an inner ring, even where the segment is ring 3's */
+    RUN_FAULT("\xcb", VEC_GP, FLAT_RING3_CS64 & ~3);
     ck_assert_uint_eq(v->gpr[RSP], sp);
 }
 END_TEST
@@ -485,6 +515,7 @@ int main(void)
     suite_add_tcase(s, t);
     tcase_add_checked_fixture(t, fake_cpu_setup, fake_cpu_teardown);
     tcase_add_test(t, cpuid_plain_and_forced);
+    tcase_add_test(t, osxsave);
     tcase_add_test(t, msrs);
     tcase_add_test(t, control_registers);
     tcase_add_test(t, debug_registers);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Segments: loading selectors from GDT and LDT with the checks of ring 3, Xen's own entries, bases across mode switches.
+ * Segments: loading selectors from GDT and LDT with the checks of ring 3, Xen's own entries, bases across
+ * mode switches.
  */
 #include <check.h>
 #include <stdlib.h>

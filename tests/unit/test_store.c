@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The store: protocol, permissions, quotas, transactions and watches through a client's bytes; the ring and what is there
- * at boot through a guest's page.
+ * The store: protocol, permissions, quotas, transactions and watches through a client's bytes; the ring and
+ * what is there at boot through a guest's page.
  */
 #include <check.h>
 #include <stdio.h>
@@ -120,10 +120,10 @@ static uint32_t start(struct store_conn *c)
 #define OK(x) ck_assert_ptr_null(x)
 #define ERR(x, name) ck_assert_str_eq(x, name)
 
-#define VALUE(c, tx, path, want)                                                                                     \
-    do {                                                                                                             \
-        OK(ask_path(c, XS_READ, tx, path));                                                                          \
-        ck_assert_str_eq(last.data, want);                                                                           \
+#define VALUE(c, tx, path, want)                                                                             \
+    do {                                                                                                     \
+        OK(ask_path(c, XS_READ, tx, path));                                                                  \
+        ck_assert_str_eq(last.data, want);                                                                   \
     } while (0)
 
 /* A home for domain 1 that it may write to. */
@@ -619,10 +619,10 @@ static const char *ring_ask(uint32_t type, const void *data, uint32_t len)
     return last.hdr.type == XS_ERROR ? last.data : NULL;
 }
 
-#define RING_VALUE(path, want)                                                                                       \
-    do {                                                                                                             \
-        OK(ring_ask(XS_READ, path, sizeof(path)));                                                                   \
-        ck_assert_str_eq(last.data, want);                                                                           \
+#define RING_VALUE(path, want)                                                                               \
+    do {                                                                                                     \
+        OK(ring_ask(XS_READ, path, sizeof(path)));                                                           \
+        ck_assert_str_eq(last.data, want);                                                                   \
     } while (0)
 
 /* What xen417-xenstore-ls.txt of a real Xen shows, by path and by permission. */
@@ -715,7 +715,8 @@ START_TEST(hostile_ring_and_reconnect)
     for (unsigned round = 0; round < 2; round++) {
         __atomic_store_n(&page->connection, XENSTORE_RECONNECT, __ATOMIC_RELEASE);
         fake_notify(port);
-        for (unsigned i = 0; __atomic_load_n(&page->connection, __ATOMIC_ACQUIRE) != XENSTORE_CONNECTED; i++) {
+        for (unsigned i = 0; __atomic_load_n(&page->connection, __ATOMIC_ACQUIRE) != XENSTORE_CONNECTED;
+             i++) {
             ck_assert_uint_lt(i, 5000);
             usleep(1000);
         }
@@ -744,7 +745,8 @@ START_TEST(domains_come_and_go)
     store_domain_release(second);
     ck_assert_uint_eq(fake_frame_refs(1), 0);
     ck_assert_int_eq(store_read_value(live, "/local/domain/2/name", value, sizeof(value)), -ENOENT);
-    ck_assert_int_eq(store_read_value(live, "/local/domain/0/backend/console/2", value, sizeof(value)), -ENOENT);
+    ck_assert_int_eq(store_read_value(live, "/local/domain/0/backend/console/2", value, sizeof(value)),
+                     -ENOENT);
     fake_domain[2].pv->store_mfn = MFN(1); /* another's frame */
     ck_assert_int_eq(store_domain_attach(live, &fake_domain[2], &second), 0);
     ck_assert_int_lt(store_domain_introduce(second, &info), 0);
