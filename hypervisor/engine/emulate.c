@@ -1,214 +1,122 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Rare unprivileged instructions, done in C with the guest's registers in memory: those that act on areas larger than a
- * probe covers (FXSAVE, XSAVE and their kin), and those that need a check which isn't worth generated code.
+ * probe covers, those whose accesses depend on data (masked moves, gathers), and those that aren't worth generated code.
  *
  * Decoding is heavy and happens first, into a plain description; the work itself is light, since it must see
  * the guest's x87/SSE/AVX state in the host CPU.
  */
 #include "engine/emulate.h"
-#include "engine/internal.h"
 
-static uint64_t guest_xcr0(const struct engine_vcpu *e)
-{
-    return e->v.xcr0;
-}
-
-static enum emulate_result fault_now(struct engine_vcpu *e, unsigned vector, bool has_error)
+enum emulate_result emulate_raise(struct engine_vcpu *e, unsigned vector, bool has_error)
 {
     e->v.exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = (uint8_t)vector, .has_error = has_error};
     return EMULATE_FAULT;
 }
 
-static enum emulate_result raise_access(struct engine_vcpu *e, const struct emulated_insn *in,
-                                        const struct guest_fault *f)
+enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segment, const struct guest_fault *f)
 {
     if (f->pfec == ~0u)
-        return fault_now(e, in->stack_segment ? VEC_SS : VEC_GP, true);
+        return emulate_raise(e, stack_segment ? VEC_SS : VEC_GP, true);
     e->v.exit = (struct vcpu_exit){
         .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = f->pfec, .cr2 = f->cr2};
     return EMULATE_FAULT;
 }
 
-/* Bytes of the standard-format area for these components (SDM vol. 1, 13.4). */
-static unsigned xsave_size(uint64_t mask)
+/* Outside 64-bit mode an operand that wraps at 4 GiB exceeds the segment's limit. In 64-bit mode both ends are looked at before
+ * either page is. */
+static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, struct guest_fault *f)
 {
-    return mask & 4 ? 832 : 576;
+    uint64_t last = ea + n - 1;
+
+    if (in->mode64 ? gva_canonical(GVA(ea)) && gva_canonical(GVA(last)) : last <= 0xffffffff)
+        return true;
+    *f = (struct guest_fault){.cr2 = ea, .pfec = ~0u};
+    return false;
 }
 
-#define STATE_AREA_MAX 1024 /* legacy region, header, AVX */
-
-struct state_area {
-    uint8_t bytes[STATE_AREA_MAX] __attribute__((aligned(64)));
-};
-
-/* The area in host memory: guest memory itself where it is contiguous there, else a copy. */
-static uint8_t *area_of(struct engine_vcpu *e, uint64_t ea, unsigned size, bool write, struct state_area *copy,
-                        struct guest_fault *f)
+bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, void *to, unsigned n,
+                  struct guest_fault *f)
 {
-    uint8_t *first = guest_hva(&e->v, GVA(ea), 1, write);
+    const void *p;
 
-    if (first) {
-        uint8_t *last = guest_hva(&e->v, GVA(ea + size - 1), 1, write);
-
-        if (last == first + size - 1)
-            return first;
-    }
-    if (!guest_read_fault(&e->v, GVA(ea), copy->bytes, size, f))
-        return NULL;
-    return copy->bytes;
-}
-
-static bool area_done(struct engine_vcpu *e, uint64_t ea, unsigned size, const uint8_t *p,
-                      const struct state_area *copy, struct guest_fault *f)
-{
-    return p != copy->bytes || guest_write_fault(&e->v, GVA(ea), copy->bytes, size, f);
-}
-
-static enum emulate_result do_fxsave(struct engine_vcpu *e, const struct emulated_insn *in)
-{
-    struct state_area copy;
-    struct guest_fault f;
-    bool store = in->op == EMU_FXSAVE;
-    uint8_t *p;
-
-    if (in->ea & 15)
-        return fault_now(e, VEC_GP, true);
-    p = area_of(e, in->ea, 512, store, &copy, &f);
+    if (!in_range(in, ea, n, f))
+        return false;
+    p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, false) : NULL;
     if (!p)
-        return raise_access(e, in, &f);
-    if (store) {
-        if (in->wide)
-            __asm__ volatile("fxsave64 (%0)" : : "r"(p) : "memory");
-        else
-            __asm__ volatile("fxsave (%0)" : : "r"(p) : "memory");
-        return area_done(e, in->ea, 512, p, &copy, &f) ? EMULATE_DONE : raise_access(e, in, &f);
-    }
-    if (p != copy.bytes) {
-        /* other vCPUs may write to it: check and load the same bytes */
-        __asm__ volatile("rep movsb" : : "D"(copy.bytes), "S"(p), "c"(512) : "memory");
-        p = copy.bytes;
-    }
-    if (*(uint32_t *)(p + 24) & ~e->mxcsr_mask)
-        return fault_now(e, VEC_GP, true);
-    if (in->wide)
-        __asm__ volatile("fxrstor64 (%0)" : : "r"(p) : "memory");
-    else
-        __asm__ volatile("fxrstor (%0)" : : "r"(p) : "memory");
-    return EMULATE_DONE;
-}
-
-static enum emulate_result do_xsave(struct engine_vcpu *e, const struct emulated_insn *in)
-{
-    uint64_t mask = (e->v.gpr[RDX] << 32 | (uint32_t)e->v.gpr[RAX]) & guest_xcr0(e);
-    uint32_t lo = (uint32_t)mask, hi = (uint32_t)(mask >> 32);
-    unsigned size = xsave_size(mask);
-    struct state_area copy;
-    struct guest_fault f;
-    uint8_t *p;
-
-    if (in->ea & 63)
-        return fault_now(e, VEC_GP, true);
-    p = area_of(e, in->ea, size, true, &copy, &f);
-    if (!p)
-        return raise_access(e, in, &f);
-    switch (in->op) {
-    case EMU_XSAVE:
-        if (in->wide)
-            __asm__ volatile("xsave64 (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
-        else
-            __asm__ volatile("xsave (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
-        break;
-    case EMU_XSAVEOPT:
-        /* The host's modified-state tracking knows nothing of the guest's areas: save all. */
-        if (in->wide)
-            __asm__ volatile("xsave64 (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
-        else
-            __asm__ volatile("xsave (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
-        break;
+        return guest_read_fault(&e->v, GVA(ea), to, n, f);
+    switch (n) {
+    case 1:
+        *(uint8_t *)to = *(const volatile uint8_t *)p;
+        return true;
+    case 2:
+        *(uint16_t *)to = *(const volatile uint16_t *)p;
+        return true;
+    case 4:
+        *(uint32_t *)to = *(const volatile uint32_t *)p;
+        return true;
+    case 8:
+        *(uint64_t *)to = *(const volatile uint64_t *)p;
+        return true;
     default:
-        if (in->wide)
-            __asm__ volatile("xsavec64 (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
-        else
-            __asm__ volatile("xsavec (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
-        break;
+        return guest_read_fault(&e->v, GVA(ea), to, n, f);
     }
-    return area_done(e, in->ea, size, p, &copy, &f) ? EMULATE_DONE : raise_access(e, in, &f);
 }
 
-/* What XRSTOR would fault on (SDM vol. 1, 13.8), with the guest's XCR0 for the host's. */
-static bool xrstor_header_ok(const struct engine_vcpu *e, const uint8_t *p)
+bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, const void *from, unsigned n,
+                   struct guest_fault *f)
 {
-    const uint64_t *h = (const uint64_t *)(p + 512);
-    uint64_t xcomp = h[1];
+    void *p;
 
-    if (h[0] & ~guest_xcr0(e))
+    if (!in_range(in, ea, n, f))
         return false;
-    if (xcomp >> 63) {
-        if ((xcomp & ~(1UL << 63) & ~guest_xcr0(e)) || (h[0] & ~xcomp))
-            return false;
-    } else if (xcomp != 0) {
-        return false;
+    p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, true) : NULL;
+    if (!p)
+        return guest_write_fault(&e->v, GVA(ea), from, n, f);
+    switch (n) {
+    case 1:
+        *(volatile uint8_t *)p = *(const uint8_t *)from;
+        return true;
+    case 2:
+        *(volatile uint16_t *)p = *(const uint16_t *)from;
+        return true;
+    case 4:
+        *(volatile uint32_t *)p = *(const uint32_t *)from;
+        return true;
+    case 8:
+        *(volatile uint64_t *)p = *(const uint64_t *)from;
+        return true;
+    default:
+        return guest_write_fault(&e->v, GVA(ea), from, n, f);
     }
-    for (unsigned i = 2; i < 8; i++)
-        if (h[i] != 0 && (xcomp >> 63 || i < 3))
+}
+
+bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
+                       struct guest_fault *f)
+{
+    uint64_t last = ea + n - 1;
+
+    if (!in_range(in, ea, n, f))
+        return false;
+    for (uint64_t va = ea; va <= last; va = (va & PAGE_MASK) + PAGE_SIZE) {
+        struct translation t;
+
+        if (!e->v.ops->walk(&e->v, GVA(va), ACCESS_WRITE, &t, &f->pfec)) {
+            f->cr2 = va;
             return false;
+        }
+    }
     return true;
-}
-
-static enum emulate_result do_xrstor(struct engine_vcpu *e, const struct emulated_insn *in)
-{
-    uint64_t mask = (e->v.gpr[RDX] << 32 | (uint32_t)e->v.gpr[RAX]) & guest_xcr0(e);
-    uint32_t lo = (uint32_t)mask, hi = (uint32_t)(mask >> 32);
-    unsigned size = xsave_size(mask);
-    struct state_area copy;
-    struct guest_fault f;
-
-    if (in->ea & 63)
-        return fault_now(e, VEC_GP, true);
-    if (!guest_read_fault(&e->v, GVA(in->ea), copy.bytes, size, &f))
-        return raise_access(e, in, &f);
-    if (!xrstor_header_ok(e, copy.bytes) ||
-        ((mask & 6) && (*(uint32_t *)(copy.bytes + 24) & ~e->mxcsr_mask)))
-        return fault_now(e, VEC_GP, true);
-    if (in->wide)
-        __asm__ volatile("xrstor64 (%0)" : : "r"(copy.bytes), "a"(lo), "d"(hi) : "memory");
-    else
-        __asm__ volatile("xrstor (%0)" : : "r"(copy.bytes), "a"(lo), "d"(hi) : "memory");
-    return EMULATE_DONE;
-}
-
-static enum emulate_result do_xgetbv(struct engine_vcpu *e)
-{
-    uint64_t value;
-
-    switch ((uint32_t)e->v.gpr[RCX]) {
-    case 0:
-        value = guest_xcr0(e);
-        break;
-    case 1: {
-        uint32_t lo, hi;
-
-        __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(1));
-        value = ((uint64_t)hi << 32 | lo) & guest_xcr0(e);
-        break;
-    }
-    default:
-        return fault_now(e, VEC_GP, true);
-    }
-    e->v.gpr[RAX] = (uint32_t)value;
-    e->v.gpr[RDX] = value >> 32;
-    return EMULATE_DONE;
 }
 
 static enum emulate_result do_wrbase(struct engine_vcpu *e, const struct emulated_insn *in)
 {
-    uint64_t value = e->v.gpr[in->reg];
+    uint64_t value = e->v.gpr[in->reg[0]];
 
     if (!in->wide)
         value = (uint32_t)value;
     if (!gva_canonical(GVA(value)))
-        return fault_now(e, VEC_GP, true);
+        return emulate_raise(e, VEC_GP, true);
     if (in->op == EMU_WRFSBASE)
         e->v.fs_base = e->v.seg[SEG_FS].base = value;
     else
@@ -216,63 +124,97 @@ static enum emulate_result do_wrbase(struct engine_vcpu *e, const struct emulate
     return EMULATE_DONE;
 }
 
+static enum emulate_result execute(struct engine_vcpu *e, const struct emulated_insn *in)
+{
+    switch (in->op) {
+    case EMU_NONE:
+        return EMULATE_NOT_OURS;
+    case EMU_FXSAVE:
+    case EMU_FXRSTOR:
+    case EMU_XSAVE:
+    case EMU_XSAVEOPT:
+    case EMU_XSAVEC:
+    case EMU_XRSTOR:
+    case EMU_XGETBV:
+        return emulate_state(e, in);
+    case EMU_WRFSBASE:
+    case EMU_WRGSBASE:
+        return do_wrbase(e, in);
+    case EMU_MASKMOVQ:
+    case EMU_MASKMOVDQU:
+    case EMU_VMASKMOVDQU:
+    case EMU_MASKED_LOAD:
+    case EMU_MASKED_STORE:
+    case EMU_GATHER:
+        return emulate_vector(e, in);
+    default:
+        return emulate_integer(e, in);
+    }
+}
+
 struct decode_request {
     struct engine_vcpu *e;
     struct emulated_insn *in;
     uint8_t bytes[16];
     unsigned n;
-    bool ok;
+    enum emulate_decoded result;
 };
 
 static void decode_job(void *arg)
 {
     struct decode_request *r = arg;
 
-    r->ok = emulate_decode(&r->e->v, r->bytes, r->n, engine_mode(&r->e->v), r->in);
+    r->result = emulate_decode(&r->e->v, r->bytes, r->n, engine_mode(&r->e->v), r->in);
+}
+
+/* As much as can be fetched of the 15 bytes at rip. */
+static void fetch(struct engine_vcpu *e, struct decode_request *r, struct guest_fault *f)
+{
+    uint64_t rip = e->v.rip, next = (rip & PAGE_MASK) + PAGE_SIZE;
+    unsigned first = (unsigned)(PAGE_SIZE - (rip & ~PAGE_MASK));
+
+    if (!(engine_mode(&e->v) & MODE_64))
+        next = (uint32_t)next;
+    if (first > 15)
+        first = 15;
+    r->n = 0;
+    if (!guest_read_fault(&e->v, GVA(rip), r->bytes, first, f))
+        return;
+    r->n = first;
+    if (first < 15 && guest_read_fault(&e->v, GVA(next), r->bytes + first, 15 - first, f))
+        r->n = 15;
 }
 
 enum emulate_result engine_emulate(struct engine_vcpu *e)
 {
     struct emulated_insn in;
     struct decode_request r = {.e = e, .in = &in};
+    struct guest_fault f;
     enum emulate_result result;
-    uint64_t rip = e->v.rip;
-    unsigned first = (unsigned)(PAGE_SIZE - (rip & ~PAGE_MASK));
 
-    r.n = 15;
-    if (!guest_read(&e->v, GVA(rip), r.bytes, 15)) {
-        r.n = first < 15 ? first : 15;
-        if (!guest_read(&e->v, GVA(rip), r.bytes, r.n))
-            return EMULATE_NOT_OURS;
+    fetch(e, &r, &f);
+    if (r.n == 0) {
+        f.pfec |= f.pfec == ~0u ? 0 : PFEC_FETCH;
+        return emulate_raise_access(e, false, &f);
     }
-    /* The flags are in hot.flags here; nothing below needs or changes them. */
     engine_xcall(decode_job, &r, e->xsave_area);
-    if (!r.ok)
-        return EMULATE_NOT_OURS;
-    switch (in.op) {
-    case EMU_FXSAVE:
-    case EMU_FXRSTOR:
-        result = do_fxsave(e, &in);
+    switch (r.result) {
+    case EMULATE_DECODED:
         break;
-    case EMU_XSAVE:
-    case EMU_XSAVEOPT:
-    case EMU_XSAVEC:
-        result = do_xsave(e, &in);
-        break;
-    case EMU_XRSTOR:
-        result = do_xrstor(e, &in);
-        break;
-    case EMU_XGETBV:
-        result = do_xgetbv(e);
-        break;
-    case EMU_WRFSBASE:
-    case EMU_WRGSBASE:
-        result = do_wrbase(e, &in);
-        break;
-    default:
-        return EMULATE_NOT_OURS;
+    case EMULATE_INVALID:
+        return emulate_raise(e, VEC_UD, false);
+    case EMULATE_TOO_LONG:
+        return emulate_raise(e, VEC_GP, true);
+    case EMULATE_SHORT: /* the second page is gone since the instruction was translated */
+        f.pfec |= f.pfec == ~0u ? 0 : PFEC_FETCH;
+        return emulate_raise_access(e, false, &f);
     }
-    if (result == EMULATE_DONE)
-        e->v.rip = rip + in.length;
+    /* The arithmetic flags are in hot.flags. */
+    result = execute(e, &in);
+    if (result == EMULATE_DONE) {
+        e->v.rip += in.length;
+        if (!in.mode64)
+            e->v.rip = (uint32_t)e->v.rip;
+    }
     return result;
 }

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An instruction for emulate.c, decoded.
+ * Rare unprivileged instructions done in C: an instruction decoded, and what the files share.
+ *
+ * Files: emulate.c (fetch, dispatch, memory access), emulate_decode.c (decoder; heavy), emulate_state.c (FXSAVE, XSAVE and
+ * their kin), emulate_integer.c (stack frames, decimal arithmetic, BOUND and the like), emulate_vector.c (masked
+ * moves and gathers).
  */
 #ifndef DIPTYCH_ENGINE_EMULATE_H
 #define DIPTYCH_ENGINE_EMULATE_H
 
 #include "cpu/vcpu.h"
+#include "engine/internal.h"
 
 enum emulated_op {
     EMU_NONE,
@@ -18,18 +23,100 @@ enum emulated_op {
     EMU_XGETBV,
     EMU_WRFSBASE,
     EMU_WRGSBASE,
+    EMU_ENTER,
+    EMU_PUSHA,
+    EMU_POPA,
+    EMU_DAA,
+    EMU_DAS,
+    EMU_AAA,
+    EMU_AAS,
+    EMU_AAM,
+    EMU_AAD,
+    EMU_SALC,
+    EMU_INTO,
+    EMU_BOUND,
+    EMU_ARPL,
+    EMU_MASKMOVQ,
+    EMU_MASKMOVDQU,
+    EMU_VMASKMOVDQU,
+    EMU_MASKED_LOAD,  /* VMASKMOVPS/PD, VPMASKMOVD/Q from memory */
+    EMU_MASKED_STORE, /* the same to memory */
+    EMU_GATHER,       /* VGATHER*, VPGATHER* */
 };
 
 struct emulated_insn {
     enum emulated_op op;
     uint8_t length;
-    bool wide;          /* 64-bit operand size */
+    bool mode64;
+    bool wide;          /* REX.W */
     bool stack_segment; /* the memory operand is relative to SS */
-    uint8_t reg;        /* register operand, hardware number */
-    uint64_t ea;        /* linear address of the memory operand */
+    bool has_memory;
+    uint8_t opsize;     /* operand size in bytes */
+    uint8_t adsize;     /* address size in bytes */
+    uint8_t stack;      /* size of the stack pointer in bytes */
+    uint8_t nr_regs;
+    uint8_t reg[3];     /* register operands in order, hardware numbers (vector registers too) */
+    uint8_t element;    /* of masked moves and gathers: bytes of an element */
+    uint8_t index_size; /* of gathers: bytes of an index */
+    uint8_t index;      /* of gathers: the vector register of the indices */
+    uint8_t scale;      /* of gathers */
+    uint8_t vector;     /* bytes of the vector operand: 16 or 32 */
+    uint32_t imm[2];
+    uint64_t segment_base;
+    uint64_t offset; /* of the memory operand in its segment, not yet cut to adsize; of gathers without index */
+    uint64_t ea;     /* linear address of the memory operand */
 };
 
-/* emulate_decode.c (heavy): false if the instruction is none of these. Registers are read from v. */
-bool emulate_decode(const struct vcpu *v, const uint8_t *bytes, unsigned n, uint32_t mode, struct emulated_insn *out);
+enum emulate_decoded {
+    EMULATE_DECODED, /* *out filled in; op is EMU_NONE if it is none of these */
+    EMULATE_INVALID, /* no instruction: #UD */
+    EMULATE_TOO_LONG, /* more than 15 bytes: #GP(0) */
+    EMULATE_SHORT,   /* more than n bytes are needed */
+};
+
+/* emulate_decode.c (heavy). n: 1..15 bytes at v->rip. Registers are read from v. */
+enum emulate_decoded emulate_decode(const struct vcpu *v, const uint8_t *bytes, unsigned n, uint32_t mode,
+                                    struct emulated_insn *out);
+
+/* Linear address of an offset in the memory operand's segment. */
+static inline uint64_t emulate_linear(const struct emulated_insn *in, uint64_t offset)
+{
+    if (in->adsize == 4)
+        offset = (uint32_t)offset;
+    else if (in->adsize == 2)
+        offset = (uint16_t)offset;
+    offset += in->segment_base;
+    return in->mode64 ? offset : (uint32_t)offset;
+}
+
+/* ---- emulate.c ---- */
+
+/* Fills in the exit for an exception without error code, or with error code 0. */
+enum emulate_result emulate_raise(struct engine_vcpu *e, unsigned vector, bool has_error);
+/* The same for a failed access: #PF, or #GP(0) or #SS(0) if the address was not canonical or beyond 4 GiB. */
+enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segment, const struct guest_fault *f);
+
+/* Guest memory at a linear address, n bytes. False: nothing was accessed (a store that straddles pages may meet a change of the
+ * mapping half-way, as on any CPU), *f says why. Operands of 1, 2, 4 and 8 bytes are moved in one access if aligned. */
+bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, void *to, unsigned n,
+                  struct guest_fault *f);
+bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, const void *from, unsigned n,
+                   struct guest_fault *f);
+/* Whether a store to these bytes would fault; sets dirty bits as the store would. */
+bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
+                       struct guest_fault *f);
+
+/* Writes a general register: 8, 4 (the upper half cleared) or 2 bytes (the rest kept). */
+static inline void emulate_set_gpr(struct engine_vcpu *e, unsigned reg, uint64_t value, unsigned bytes)
+{
+    uint64_t *r = &e->v.gpr[reg];
+
+    *r = bytes == 8 ? value : bytes == 4 ? (uint32_t)value : (*r & ~0xfffful) | (uint16_t)value;
+}
+
+/* ---- handlers; EMULATE_DONE: rip is still to be advanced ---- */
+enum emulate_result emulate_state(struct engine_vcpu *e, const struct emulated_insn *in);   /* emulate_state.c */
+enum emulate_result emulate_integer(struct engine_vcpu *e, const struct emulated_insn *in); /* emulate_integer.c */
+enum emulate_result emulate_vector(struct engine_vcpu *e, const struct emulated_insn *in);  /* emulate_vector.c */
 
 #endif

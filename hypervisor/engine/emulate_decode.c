@@ -33,8 +33,69 @@ static enum emulated_op op_of(ZydisMnemonic m)
         return EMU_WRFSBASE;
     case ZYDIS_MNEMONIC_WRGSBASE:
         return EMU_WRGSBASE;
+    case ZYDIS_MNEMONIC_ENTER:
+        return EMU_ENTER;
+    case ZYDIS_MNEMONIC_PUSHA:
+    case ZYDIS_MNEMONIC_PUSHAD:
+        return EMU_PUSHA;
+    case ZYDIS_MNEMONIC_POPA:
+    case ZYDIS_MNEMONIC_POPAD:
+        return EMU_POPA;
+    case ZYDIS_MNEMONIC_DAA:
+        return EMU_DAA;
+    case ZYDIS_MNEMONIC_DAS:
+        return EMU_DAS;
+    case ZYDIS_MNEMONIC_AAA:
+        return EMU_AAA;
+    case ZYDIS_MNEMONIC_AAS:
+        return EMU_AAS;
+    case ZYDIS_MNEMONIC_AAM:
+        return EMU_AAM;
+    case ZYDIS_MNEMONIC_AAD:
+        return EMU_AAD;
+    case ZYDIS_MNEMONIC_SALC:
+        return EMU_SALC;
+    case ZYDIS_MNEMONIC_INTO:
+        return EMU_INTO;
+    case ZYDIS_MNEMONIC_BOUND:
+        return EMU_BOUND;
+    case ZYDIS_MNEMONIC_ARPL:
+        return EMU_ARPL;
+    case ZYDIS_MNEMONIC_MASKMOVQ:
+        return EMU_MASKMOVQ;
+    case ZYDIS_MNEMONIC_MASKMOVDQU:
+        return EMU_MASKMOVDQU;
+    case ZYDIS_MNEMONIC_VMASKMOVDQU:
+        return EMU_VMASKMOVDQU;
     default:
         return EMU_NONE;
+    }
+}
+
+/* The instructions whose accesses go element by element. */
+static const struct vector_form {
+    ZydisMnemonic mnemonic;
+    uint8_t element, index; /* bytes; index 0: a masked move */
+} vector_forms[] = {
+    {ZYDIS_MNEMONIC_VMASKMOVPS, 4, 0},  {ZYDIS_MNEMONIC_VMASKMOVPD, 8, 0},  {ZYDIS_MNEMONIC_VPMASKMOVD, 4, 0},
+    {ZYDIS_MNEMONIC_VPMASKMOVQ, 8, 0},  {ZYDIS_MNEMONIC_VGATHERDPS, 4, 4},  {ZYDIS_MNEMONIC_VGATHERDPD, 8, 4},
+    {ZYDIS_MNEMONIC_VGATHERQPS, 4, 8},  {ZYDIS_MNEMONIC_VGATHERQPD, 8, 8},  {ZYDIS_MNEMONIC_VPGATHERDD, 4, 4},
+    {ZYDIS_MNEMONIC_VPGATHERDQ, 8, 4},  {ZYDIS_MNEMONIC_VPGATHERQD, 4, 8},  {ZYDIS_MNEMONIC_VPGATHERQQ, 8, 8},
+};
+
+static void vector_form(const struct insn *in, struct emulated_insn *out)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(vector_forms); i++) {
+        const struct vector_form *form = &vector_forms[i];
+
+        if (in->d.mnemonic != form->mnemonic)
+            continue;
+        out->element = form->element;
+        out->index_size = form->index;
+        if (form->index)
+            out->op = EMU_GATHER;
+        else
+            out->op = in->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY ? EMU_MASKED_STORE : EMU_MASKED_LOAD;
     }
 }
 
@@ -56,38 +117,67 @@ static uint64_t segment_base(const struct vcpu *v, ZydisRegister seg, bool long_
     }
 }
 
-bool emulate_decode(const struct vcpu *v, const uint8_t *bytes, unsigned n, uint32_t mode, struct emulated_insn *out)
+static void memory_operand(const struct vcpu *v, const struct insn *in, const ZydisDecodedOperand *o,
+                           struct emulated_insn *out)
+{
+    uint64_t offset = o->mem.disp.has_displacement ? (uint64_t)o->mem.disp.value : 0;
+
+    if (o->mem.base == ZYDIS_REGISTER_RIP || o->mem.base == ZYDIS_REGISTER_EIP)
+        offset += v->rip + in->d.length;
+    else if (o->mem.base != ZYDIS_REGISTER_NONE)
+        offset += v->gpr[reg_id(o->mem.base)];
+    out->scale = o->mem.scale;
+    if (o->mem.type == ZYDIS_MEMOP_TYPE_VSIB)
+        out->index = (uint8_t)ZydisRegisterGetId(o->mem.index);
+    else if (o->mem.index != ZYDIS_REGISTER_NONE)
+        offset += v->gpr[reg_id(o->mem.index)] * o->mem.scale;
+    out->has_memory = true;
+    out->stack_segment = o->mem.segment == ZYDIS_REGISTER_SS;
+    out->segment_base = segment_base(v, o->mem.segment, out->mode64);
+    out->offset = offset;
+    out->ea = emulate_linear(out, offset);
+}
+
+enum emulate_decoded emulate_decode(const struct vcpu *v, const uint8_t *bytes, unsigned n, uint32_t mode,
+                                    struct emulated_insn *out)
 {
     struct insn in;
+    unsigned imm = 0;
+    int r = decode_insn(&in, bytes, n, v->rip, mode);
 
-    if (decode_insn(&in, bytes, n, v->rip, mode) != 0)
-        return false;
-    *out = (struct emulated_insn){.op = op_of(in.d.mnemonic), .length = in.d.length};
+    if (r > 0)
+        return EMULATE_SHORT;
+    if (r < 0)
+        return r == DECODE_TOO_LONG ? EMULATE_TOO_LONG : EMULATE_INVALID;
+    *out = (struct emulated_insn){
+        .op = op_of(in.d.mnemonic),
+        .length = in.d.length,
+        .mode64 = mode & MODE_64,
+        .wide = in.d.raw.rex.W,
+        .opsize = in.d.operand_width / 8,
+        .adsize = in.d.address_width / 8,
+        .stack = mode & MODE_64 ? 8 : v->seg[SEG_SS].attr & SEG_ATTR_DB ? 4 : 2,
+        .vector = in.d.avx.vector_length == 256 ? 32 : 16,
+    };
+    vector_form(&in, out);
     if (out->op == EMU_NONE)
-        return false;
-    out->wide = in.d.raw.rex.W;
-    for (unsigned i = 0; i < in.d.operand_count_visible; i++) {
+        return EMULATE_DECODED;
+    for (unsigned i = 0; i < in.d.operand_count; i++) {
         const ZydisDecodedOperand *o = &in.op[i];
-        uint64_t ea;
 
-        if (o->type == ZYDIS_OPERAND_TYPE_REGISTER)
-            out->reg = (uint8_t)reg_id(o->reg.value);
-        if (o->type != ZYDIS_OPERAND_TYPE_MEMORY)
+        if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && !out->has_memory)
+            memory_operand(v, &in, o, out);
+        if (o->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN)
             continue;
-        ea = o->mem.disp.has_displacement ? (uint64_t)o->mem.disp.value : 0;
-        if (o->mem.base == ZYDIS_REGISTER_RIP || o->mem.base == ZYDIS_REGISTER_EIP)
-            ea += v->rip + in.d.length;
-        else if (o->mem.base != ZYDIS_REGISTER_NONE)
-            ea += v->gpr[reg_id(o->mem.base)];
-        if (o->mem.index != ZYDIS_REGISTER_NONE)
-            ea += v->gpr[reg_id(o->mem.index)] * o->mem.scale;
-        if (in.d.address_width == 32)
-            ea = (uint32_t)ea;
-        else if (in.d.address_width == 16)
-            ea = (uint16_t)ea;
-        ea += segment_base(v, o->mem.segment, mode & MODE_64);
-        out->ea = mode & MODE_64 ? ea : (uint32_t)ea;
-        out->stack_segment = o->mem.segment == ZYDIS_REGISTER_SS;
+        if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && out->nr_regs < ARRAY_SIZE(out->reg))
+            out->reg[out->nr_regs++] =
+                (uint8_t)(reg_is_gpr(o->reg.value) ? reg_id(o->reg.value) : (unsigned)ZydisRegisterGetId(o->reg.value));
+        if (o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && imm < ARRAY_SIZE(out->imm))
+            out->imm[imm++] = (uint32_t)o->imm.value.u;
     }
-    return true;
+    /* SDM vol. 2, VPGATHERDD: #UD if any two of them are the same. */
+    if (out->op == EMU_GATHER &&
+        (out->reg[0] == out->reg[1] || out->reg[0] == out->index || out->reg[1] == out->index))
+        return EMULATE_INVALID;
+    return EMULATE_DECODED;
 }

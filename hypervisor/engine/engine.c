@@ -128,15 +128,18 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
 /* A memory fault gives way to what the instruction checks before it looks at the page tables. */
 static void fault_priority(struct engine_vcpu *e, uint8_t align)
 {
-    if (align == ALIGN_X87) {
+    if (align & ALIGN_X87) {
         uint16_t status;
 
         __asm__ volatile("fnstsw %0" : "=a"(status));
-        if (status & 0x80) /* ES: an unmasked exception is pending */
+        if (status & 0x80) { /* ES: an unmasked exception is pending */
             e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_MF};
-    } else if (e->helper_ea & (align - 1u)) {
-        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
+            return;
+        }
+        align &= (uint8_t)~ALIGN_X87;
     }
+    if (align && (e->helper_ea & (align - 1u)))
+        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
 }
 
 /* Puts rip in v at the instruction whose helper call has just left. */

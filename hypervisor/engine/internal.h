@@ -87,7 +87,7 @@ struct engine_hot {
 
 /* One guest instruction of a block: where its code starts and where its guest flags are at its one op
  * that can fault natively. */
-#define ALIGN_X87 0xff /* in insn_info.align: a pending x87 exception comes first */
+#define ALIGN_X87 0x80 /* in insn_info.align: a pending x87 exception comes first */
 
 struct insn_info {
     uint16_t host_off;

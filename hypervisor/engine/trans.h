@@ -116,7 +116,9 @@ static inline bool reg_is_high8(ZydisRegister r)
 }
 
 /* ---- decode.c ---- */
-/* Decodes the instruction at va from bytes[0..n). 0: decoded; -1: invalid (#UD, or #GP if too long); 1: more bytes needed. */
+#define DECODE_TOO_LONG (-2)
+/* Decodes the instruction at va from bytes[0..n). 0: decoded; -1: invalid (#UD); DECODE_TOO_LONG: more than 15 bytes (#GP);
+ * 1: more bytes needed. */
 int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, uint32_t mode);
 
 /* ---- trans_mem.c ---- */
@@ -128,6 +130,10 @@ void get_reg(struct trans *t, unsigned dst, unsigned guest);
 void put_reg(struct trans *t, unsigned guest, unsigned src);
 /* Host register that holds the guest register's value: its home, or tmp after loading. */
 unsigned use_reg(struct trans *t, unsigned guest, unsigned tmp);
+/* T0 := offset of the memory operand in its segment + extra; may use T1. */
+void emit_offset(struct trans *t, const ZydisDecodedOperand *op, int32_t extra);
+/* T0 := linear address of offset T0 in the segment; may use T1. */
+void emit_segment(struct trans *t, ZydisRegister seg);
 /* T0 := effective (linear) address of the memory operand + extra; may use T1. */
 void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra);
 /* T0 = address: afterwards [T0 + T1] is host memory of size bytes. retry: where the address computation began. */

@@ -293,20 +293,27 @@ static bool flags_read(const ZydisDecodedInstruction *d)
     return d->cpu_flags && (d->cpu_flags->tested & ARITH_MASK);
 }
 
-/* x87 instructions that deliver a pending exception before they look at their operand. */
-static bool x87_waits(const ZydisDecodedInstruction *d)
+/* x87 and MMX instructions deliver a pending x87 exception before they look at their operand. */
+static bool x87_waits(const struct insn *in)
 {
-    if (d->meta.isa_ext != ZYDIS_ISA_EXT_X87)
-        return false;
+    const ZydisDecodedInstruction *d = &in->d;
+
     switch (d->mnemonic) {
     case ZYDIS_MNEMONIC_FNSTENV:
     case ZYDIS_MNEMONIC_FNSAVE:
     case ZYDIS_MNEMONIC_FNSTCW:
     case ZYDIS_MNEMONIC_FNSTSW:
         return false;
-    default:
+    case ZYDIS_MNEMONIC_FISTTP:
         return true;
+    default:
+        break;
     }
+    for (unsigned i = 0; i < d->operand_count; i++)
+        if (in->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            ZydisRegisterGetClass(in->op[i].reg.value) == ZYDIS_REGCLASS_MMX)
+            return true;
+    return d->meta.isa_ext == ZYDIS_ISA_EXT_X87;
 }
 
 /* Whether the last byte names a register. */
@@ -324,8 +331,11 @@ static uint8_t alignment_needed(const ZydisDecodedInstruction *d, unsigned size)
 {
     if (size != 16 && size != 32)
         return 0;
-    if (d->mnemonic == ZYDIS_MNEMONIC_CVTPD2PI || d->mnemonic == ZYDIS_MNEMONIC_CVTTPD2PI)
+    if (d->mnemonic == ZYDIS_MNEMONIC_CVTPD2PI || d->mnemonic == ZYDIS_MNEMONIC_CVTTPD2PI ||
+        d->mnemonic == ZYDIS_MNEMONIC_CMPXCHG16B)
         return 16;
+    if (d->meta.isa_ext == ZYDIS_ISA_EXT_SHA)
+        return 0; /* AMD requires none; where Intel does, the host says so once the page is there */
     switch (d->meta.exception_class) {
     case ZYDIS_EXCEPTION_CLASS_AVX1:
     case ZYDIS_EXCEPTION_CLASS_SSE1:
@@ -388,6 +398,8 @@ void trans_generic(struct trans *t)
             continue;
         if (f->guest == RCX && s.rcx_in_rcx)
             f->host = RCX;
+        else if (f->guest == RSP && s.high8)
+            f->host = NO_REG; /* its home needs REX: goes through a legacy register */
         else
             f->host = host_reg(f->guest);
         f->in_memory = f->host == NO_REG;
@@ -448,6 +460,11 @@ void trans_generic(struct trans *t)
                 f->host = s.f[j].host;
         if (f->host != NO_REG)
             continue;
+        if (f->guest == RSP) {
+            f->host = is_mem || s.rcx_in_rcx ? borrow(t, &s) : T0;
+            emit_mov(m, f->host, HOST_GUEST_RSP);
+            continue;
+        }
         if (nr_scratch) {
             f->host = scratch[--nr_scratch];
         } else {
@@ -471,7 +488,7 @@ void trans_generic(struct trans *t)
 
     t->info->flags_host = t->flags_host;
     if (is_mem)
-        t->info->align = x87_waits(d) ? ALIGN_X87 : alignment_needed(d, s.mem_size);
+        t->info->align = alignment_needed(d, s.mem_size) | (x87_waits(in) ? ALIGN_X87 : 0);
     if (vex)
         emit_vex(t, reg, rm, vvvv, is_mem, mem_base, mem_index);
     else
@@ -501,7 +518,7 @@ void trans_generic(struct trans *t)
         struct field *f = &s.f[k];
 
         if (f->used && f->in_memory && f->write)
-            emit_store_gs(m, f->host, gpr_off(f->guest));
+            put_reg(t, f->guest, f->host);
     }
     if (s.rcx_in_rcx && s.rcx_written)
         emit_mov(m, HOST_GUEST_RCX, RCX);

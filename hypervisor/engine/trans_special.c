@@ -73,6 +73,7 @@ static void trans_xlat(struct trans *t)
     for (unsigned i = 0; i < t->in->d.operand_count; i++)
         if (t->in->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
             seg = t->in->op[i].mem.segment;
+    t->probe_ss = false;
     flags_need_saved(t);
     retry = m->p;
     e8(m, 0x0f); /* movzx ecx, al */
@@ -117,7 +118,7 @@ static void trans_bit_string(struct trans *t)
 
     flags_need_saved(t);
     retry = m->p;
-    emit_address(t, mem, 0);
+    emit_offset(t, mem, 0);
     get_reg(t, T1, guest);
     if (w == 2) { /* movsx r14, r14w */
         emit_rex(m, true, T1, 0, T1);
@@ -136,6 +137,7 @@ static void trans_bit_string(struct trans *t)
     } else {
         emit_lea(m, d->address_width == 64, T0, T0, T1, w == 4 ? 2 : 3, 0);
     }
+    emit_segment(t, mem->mem.segment);
     emit_probe(t, retry, w, write);
     emit_lea(m, true, T0, T0, T1, 0, 0);
     get_reg(t, T1, guest);
@@ -327,7 +329,8 @@ bool trans_special(struct trans *t)
     struct emit *m = &t->m;
 
     if ((d->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && d->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) ||
-        d->meta.isa_ext == ZYDIS_ISA_EXT_FMA4 || d->meta.isa_ext == ZYDIS_ISA_EXT_TBM) {
+        d->meta.isa_ext == ZYDIS_ISA_EXT_FMA4 || d->meta.isa_ext == ZYDIS_ISA_EXT_TBM ||
+        d->meta.isa_ext == ZYDIS_ISA_EXT_XOP) {
         end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_UD);
         return true;
     }

@@ -116,23 +116,23 @@ void emit_link(struct trans *t, enum exit_kind kind, uint64_t target)
     add_tail(t, i, rel, false);
 }
 
-/* jncc over; mov word gs:[flags], by recipe; jmp to the entry for saved flags */
+/* mov word gs:[flags], by recipe; jcc to the entry for saved flags.  Not taken, flags go on in host flags as before. */
 static void emit_loop_jcc(struct trans *t, unsigned cc, uint64_t target)
 {
     struct emit *m = &t->m;
-    uint8_t *over;
+    uint8_t *rel;
+    uint32_t i;
 
-    e8(m, (uint8_t)(0x70 | (cc ^ 1)));
-    over = m->p++;
     e8(m, 0x66);
     emit_gs(m, 0xc7, false, 0, OFF_FLAGS);
     e8(m, FLAGS_BY_RECIPE & 0xff);
     e8(m, FLAGS_BY_RECIPE >> 8);
     t->b->recipe = t->recipe;
-    t->flags_host = false;
-    emit_link(t, LINK_JUMP, target);
-    t->flags_host = true;
-    emit_fix8(over, m->p);
+    i = new_exit(t, LINK_JUMP, target);
+    t->e->cache.exits[i].flags_host = 0;
+    rel = emit_jcc32(m, cc);
+    t->e->cache.exits[i].patch_off = off_of(t, rel);
+    add_tail(t, i, rel, false);
 }
 
 void emit_link_jcc(struct trans *t, unsigned cc, uint64_t target)

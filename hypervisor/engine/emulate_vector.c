@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Masked moves and gathers: vector instructions that access memory element by element, and only where a mask says so.
+ *
+ * Light: the guest's vector registers are the host's. They are moved to and from memory by number; the compiler knows nothing of
+ * them and uses none.
+ */
+#include "engine/emulate.h"
+
+#define XCR0_SSE_AVX 6u
+
+struct vreg {
+    uint8_t b[32] __attribute__((aligned(32)));
+};
+
+#define EACH_REGISTER(X)                                                                                               \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+
+static void read_xmm(unsigned n, struct vreg *to)
+{
+    switch (n) {
+#define X(i)                                                                                                           \
+    case i:                                                                                                            \
+        __asm__ volatile("movdqu %%xmm" #i ", %0" : "=m"(*to));                                                        \
+        break;
+        EACH_REGISTER(X)
+#undef X
+    }
+}
+
+static void read_ymm(unsigned n, struct vreg *to)
+{
+    switch (n) {
+#define X(i)                                                                                                           \
+    case i:                                                                                                            \
+        __asm__ volatile("vmovdqu %%ymm" #i ", %0" : "=m"(*to));                                                       \
+        break;
+        EACH_REGISTER(X)
+#undef X
+    }
+}
+
+/* VEX instructions with 128-bit operands clear the upper half: so do callers, in *from. */
+static void write_ymm(unsigned n, const struct vreg *from)
+{
+    switch (n) {
+#define X(i)                                                                                                           \
+    case i:                                                                                                            \
+        __asm__ volatile("vmovdqu %0, %%ymm" #i : : "m"(*from));                                                       \
+        break;
+        EACH_REGISTER(X)
+#undef X
+    }
+}
+
+static void clear_from(struct vreg *v, unsigned first)
+{
+    for (unsigned i = first; i < sizeof(v->b); i++)
+        v->b[i] = 0;
+}
+
+/* Whether element i of a mask is set: its highest bit counts. */
+static bool enabled(const struct vreg *mask, unsigned i, unsigned element)
+{
+    return mask->b[(i + 1) * element - 1] & 0x80;
+}
+
+/*
+ * Stores the enabled elements, from the lowest on. All are looked at before the first is stored, so a
+ * fault leaves memory alone.
+ */
+static enum emulate_result store_enabled(struct engine_vcpu *e, const struct emulated_insn *in,
+                                         const struct vreg *mask, const struct vreg *data, unsigned bytes,
+                                         unsigned element)
+{
+    struct guest_fault f;
+
+    for (unsigned i = 0; i < bytes / element; i++)
+        if (enabled(mask, i, element) &&
+            !emulate_may_write(e, in, emulate_linear(in, in->offset + i * element), element, &f))
+            return emulate_raise_access(e, in->stack_segment, &f);
+    for (unsigned i = 0; i < bytes / element; i++)
+        if (enabled(mask, i, element) && !emulate_write(e, in, emulate_linear(in, in->offset + i * element),
+                                                        &data->b[i * element], element, &f))
+            return emulate_raise_access(e, in->stack_segment, &f);
+    return EMULATE_DONE;
+}
+
+static enum emulate_result do_masked_load(struct engine_vcpu *e, const struct emulated_insn *in)
+{
+    struct vreg mask, data;
+    struct guest_fault f;
+
+    read_ymm(in->reg[1], &mask);
+    clear_from(&data, 0);
+    for (unsigned i = 0; i < in->vector / in->element; i++)
+        if (enabled(&mask, i, in->element) &&
+            !emulate_read(e, in, emulate_linear(in, in->offset + i * in->element), &data.b[i * in->element],
+                          in->element, &f))
+            return emulate_raise_access(e, in->stack_segment, &f);
+    write_ymm(in->reg[0], &data);
+    return EMULATE_DONE;
+}
+
+static enum emulate_result do_masked_store(struct engine_vcpu *e, const struct emulated_insn *in)
+{
+    struct vreg mask, data;
+
+    read_ymm(in->reg[0], &mask);
+    read_ymm(in->reg[1], &data);
+    return store_enabled(e, in, &mask, &data, in->vector, in->element);
+}
+
+static enum emulate_result do_maskmovdqu(struct engine_vcpu *e, const struct emulated_insn *in)
+{
+    struct vreg mask, data;
+
+    read_xmm(in->reg[0], &data);
+    read_xmm(in->reg[1], &mask);
+    return store_enabled(e, in, &mask, &data, 16, 1);
+}
+
+/* An FXSAVE image as far as MASKMOVQ needs it. */
+struct mmx_image {
+    uint8_t b[512] __attribute__((aligned(16)));
+};
+
+#define FSW_ERROR_SUMMARY 0x80u
+
+/* MMn is the 64-bit significand of physical register n; the image has the stack's order (SDM vol. 1, 9.2.1). */
+static void read_mm(const struct mmx_image *image, unsigned top, unsigned n, struct vreg *to)
+{
+    const uint8_t *p = image->b + 32 + 16 * ((n - top) & 7);
+
+    for (unsigned i = 0; i < 8; i++)
+        to->b[i] = p[i];
+}
+
+/*
+ * MASKMOVQ is an MMX instruction: a pending x87 exception comes first, and x87 turns to MMX state, but only if it doesn't
+ * fault. Hence registers are read by FXSAVE, which changes nothing.
+ */
+static enum emulate_result do_maskmovq(struct engine_vcpu *e, const struct emulated_insn *in)
+{
+    struct mmx_image image;
+    struct vreg mask, data;
+    enum emulate_result result;
+    uint64_t mm0;
+    unsigned status;
+
+    __asm__ volatile("fxsave64 %0" : "=m"(image));
+    status = image.b[2] | (unsigned)image.b[3] << 8;
+    if (status & FSW_ERROR_SUMMARY)
+        return emulate_raise(e, VEC_MF, false);
+    read_mm(&image, status >> 11 & 7, in->reg[0], &data);
+    read_mm(&image, status >> 11 & 7, in->reg[1], &mask);
+    result = store_enabled(e, in, &mask, &data, 8, 1);
+    if (result == EMULATE_DONE)
+        __asm__ volatile("movq %%mm0, %0" : "=m"(mm0));
+    return result;
+}
+
+static uint64_t gather_offset(const struct emulated_insn *in, const struct vreg *index, unsigned i)
+{
+    int64_t value;
+
+    if (in->index_size == 4)
+        value = ((const int32_t *)(const void *)index->b)[i];
+    else
+        value = ((const int64_t *)(const void *)index->b)[i];
+    return in->offset + (uint64_t)value * in->scale;
+}
+
+/*
+ * Elements from the lowest on; each that is done clears its part of the mask, so that the instruction goes on where a fault
+ * stopped it (SDM vol. 2, VPGATHERDD).
+ */
+static enum emulate_result do_gather(struct engine_vcpu *e, const struct emulated_insn *in)
+{
+    unsigned n = in->vector / (in->element > in->index_size ? in->element : in->index_size);
+    unsigned size = in->element;
+    struct vreg mask, index, data;
+    struct guest_fault f;
+    bool ok = true;
+
+    read_ymm(in->reg[0], &data);
+    read_ymm(in->reg[1], &mask);
+    read_ymm(in->index, &index);
+    for (unsigned i = 0; i < n; i++) {
+        uint8_t fill = enabled(&mask, i, size) ? 0xff : 0;
+
+        for (unsigned k = 0; k < size; k++)
+            mask.b[i * size + k] = fill;
+    }
+    for (unsigned i = 0; i < n && ok; i++) {
+        if (!enabled(&mask, i, size))
+            continue;
+        ok = emulate_read(e, in, emulate_linear(in, gather_offset(in, &index, i)), &data.b[i * size], size, &f);
+        for (unsigned k = 0; ok && k < size; k++)
+            mask.b[i * size + k] = 0;
+    }
+    clear_from(&mask, n * size);
+    clear_from(&data, n * size);
+    write_ymm(in->reg[0], &data);
+    write_ymm(in->reg[1], &mask);
+    return ok ? EMULATE_DONE : emulate_raise_access(e, in->stack_segment, &f);
+}
+
+enum emulate_result emulate_vector(struct engine_vcpu *e, const struct emulated_insn *in)
+{
+    if (in->op == EMU_MASKMOVQ)
+        return do_maskmovq(e, in);
+    if (in->op == EMU_MASKMOVDQU)
+        return do_maskmovdqu(e, in);
+    if ((e->v.xcr0 & XCR0_SSE_AVX) != XCR0_SSE_AVX)
+        return emulate_raise(e, VEC_UD, false);
+    switch (in->op) {
+    case EMU_VMASKMOVDQU:
+        return do_maskmovdqu(e, in);
+    case EMU_MASKED_LOAD:
+        return do_masked_load(e, in);
+    case EMU_MASKED_STORE:
+        return do_masked_store(e, in);
+    default:
+        return do_gather(e, in);
+    }
+}
