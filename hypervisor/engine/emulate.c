@@ -25,11 +25,11 @@ enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segme
 
 /* Outside 64-bit mode an operand that wraps at 4 GiB exceeds the segment's limit. In 64-bit mode both ends are looked at before
  * either page is. */
-static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, struct guest_fault *f)
+static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, bool write, struct guest_fault *f)
 {
     uint64_t last = ea + n - 1;
 
-    if (in->mode64 ? gva_canonical(GVA(ea)) && gva_canonical(GVA(last)) : last <= 0xffffffff)
+    if (!(write && in->read_only) && (in->mode64 ? gva_canonical(GVA(ea)) && gva_canonical(GVA(last)) : last <= 0xffffffff))
         return true;
     *f = (struct guest_fault){.cr2 = ea, .pfec = ~0u};
     return false;
@@ -40,7 +40,7 @@ bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_
 {
     const void *p;
 
-    if (!in_range(in, ea, n, f))
+    if (!in_range(in, ea, n, false, f))
         return false;
     p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, false) : NULL;
     if (!p)
@@ -68,7 +68,7 @@ bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64
 {
     void *p;
 
-    if (!in_range(in, ea, n, f))
+    if (!in_range(in, ea, n, true, f))
         return false;
     p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, true) : NULL;
     if (!p)
@@ -96,7 +96,7 @@ bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, ui
 {
     uint64_t last = ea + n - 1;
 
-    if (!in_range(in, ea, n, f))
+    if (!in_range(in, ea, n, true, f))
         return false;
     for (uint64_t va = ea; va <= last; va = (va & PAGE_MASK) + PAGE_SIZE) {
         struct translation t;

@@ -51,6 +51,7 @@ struct emulated_insn {
     bool wide;          /* REX.W */
     bool stack_segment; /* the memory operand is relative to SS */
     bool has_memory;
+    bool read_only;     /* the memory operand is relative to CS outside 64-bit mode: stores are #GP(0) */
     uint8_t opsize;     /* operand size in bytes */
     uint8_t adsize;     /* address size in bytes */
     uint8_t stack;      /* size of the stack pointer in bytes */
@@ -93,7 +94,7 @@ static inline uint64_t emulate_linear(const struct emulated_insn *in, uint64_t o
 
 /* Fills in the exit for an exception without error code, or with error code 0. */
 enum emulate_result emulate_raise(struct engine_vcpu *e, unsigned vector, bool has_error);
-/* The same for a failed access: #PF, or #GP(0) or #SS(0) if the address was not canonical or beyond 4 GiB. */
+/* The same for a failed access: #PF, or #GP(0) or #SS(0) if the segment doesn't allow it or the address is not canonical. */
 enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segment, const struct guest_fault *f);
 
 /* Guest memory at a linear address, n bytes. False: nothing was accessed (a store that straddles pages may meet a change of the
@@ -113,6 +114,16 @@ static inline void emulate_set_gpr(struct engine_vcpu *e, unsigned reg, uint64_t
 
     *r = bytes == 8 ? value : bytes == 4 ? (uint32_t)value : (*r & ~0xfffful) | (uint16_t)value;
 }
+
+/* ---- the guest's vector registers, which are the host's, by number (emulate_vector.c) ---- */
+struct vreg {
+    uint8_t b[32] __attribute__((aligned(32)));
+};
+
+void emulate_read_xmm(unsigned n, struct vreg *to); /* the lower 16 bytes of *to */
+void emulate_read_ymm(unsigned n, struct vreg *to);
+void emulate_write_xmm(unsigned n, const struct vreg *from); /* the register's upper half stays */
+void emulate_write_ymm(unsigned n, const struct vreg *from);
 
 /* ---- handlers; EMULATE_DONE: rip is still to be advanced ---- */
 enum emulate_result emulate_state(struct engine_vcpu *e, const struct emulated_insn *in);   /* emulate_state.c */
