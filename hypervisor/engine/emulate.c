@@ -39,28 +39,24 @@ bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_
                   struct guest_fault *f)
 {
     const void *p;
+    uint64_t value = 0;
 
     if (!in_range(in, ea, n, false, f))
         return false;
-    p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, false) : NULL;
-    if (!p)
+    if (n > 8)
         return guest_read_fault(&e->v, GVA(ea), to, n, f);
-    switch (n) {
-    case 1:
-        *(uint8_t *)to = *(const volatile uint8_t *)p;
-        return true;
-    case 2:
-        *(uint16_t *)to = *(const volatile uint16_t *)p;
-        return true;
-    case 4:
-        *(uint32_t *)to = *(const volatile uint32_t *)p;
-        return true;
-    case 8:
-        *(uint64_t *)to = *(const volatile uint64_t *)p;
-        return true;
-    default:
-        return guest_read_fault(&e->v, GVA(ea), to, n, f);
-    }
+    p = guest_hva(&e->v, GVA(ea), n, false);
+    if (p && n == 8)
+        value = *(const volatile uint64_t *)p;
+    else if (p && n == 4)
+        value = *(const volatile uint32_t *)p;
+    else if (p && n == 2)
+        value = *(const volatile uint16_t *)p;
+    else if (!guest_read_fault(&e->v, GVA(ea), &value, n, f))
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        ((uint8_t *)to)[i] = (uint8_t)(value >> 8 * i);
+    return true;
 }
 
 bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, const void *from, unsigned n,
@@ -71,24 +67,15 @@ bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64
     if (!in_range(in, ea, n, true, f))
         return false;
     p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, true) : NULL;
-    if (!p)
-        return guest_write_fault(&e->v, GVA(ea), from, n, f);
-    switch (n) {
-    case 1:
-        *(volatile uint8_t *)p = *(const uint8_t *)from;
-        return true;
-    case 2:
-        *(volatile uint16_t *)p = *(const uint16_t *)from;
-        return true;
-    case 4:
-        *(volatile uint32_t *)p = *(const uint32_t *)from;
-        return true;
-    case 8:
+    if (p && n == 8)
         *(volatile uint64_t *)p = *(const uint64_t *)from;
-        return true;
-    default:
+    else if (p && n == 4)
+        *(volatile uint32_t *)p = *(const uint32_t *)from;
+    else if (p && n == 2)
+        *(volatile uint16_t *)p = *(const uint16_t *)from;
+    else
         return guest_write_fault(&e->v, GVA(ea), from, n, f);
-    }
+    return true;
 }
 
 bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
