@@ -2,6 +2,7 @@
 # engine_heavy_call() or before a guest runs.
 HEAVY_SRCS := \
 	hypervisor/cpu/cpu_policy.c \
+	hypervisor/engine/debug_log.c \
 	hypervisor/engine/decode.c \
 	hypervisor/engine/emulate_decode.c \
 	hypervisor/engine/engine_init.c \

@@ -16,7 +16,7 @@ CLI_SRCS_domain := $(CLI_DIAG) hypervisor/cpu/domain.c
 CLI_SRCS_console := $(CLI_DIAG) hypervisor/host/console_tty.c
 CLI_SRCS_sandbox := $(CLI_DIAG) hypervisor/host/sandbox.c hypervisor/host/fault.c
 CLI_SRCS_vm := $(CLI_CONFIG) hypervisor/cpu/domain.c hypervisor/cpu/cpu_policy.c hypervisor/host/console_tty.c \
-	hypervisor/host/fault.c hypervisor/host/sandbox.c hypervisor/host/vm.c hypervisor/host/vm_domain.c \
+	hypervisor/host/fault.c hypervisor/host/sandbox.c hypervisor/host/vm.c hypervisor/host/vm_domain.c hypervisor/host/vm_stats.c \
 	tests/unit/fake_machine.c
 
 define CLI_UNIT_RULE

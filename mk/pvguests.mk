@@ -8,6 +8,9 @@ GUEST_O := $(B)/guests/pv
 GUEST_RT := $(patsubst guest-abi/pvguest/%,$(GUEST_O)/rt/%.o,$(wildcard guest-abi/pvguest/*.c guest-abi/pvguest/*.S))
 PV_GUESTS := $(patsubst tests/guests/pv/%.c,$(GUEST_O)/%,$(wildcard tests/guests/pv/*.c))
 
+# `make test` builds the guests and the command before it runs this.
+EXTRA_TESTS += tests/guests/pv/run-pv.sh
+
 .PHONY: pvguests
 pvguests: $(PV_GUESTS)
 

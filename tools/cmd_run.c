@@ -130,6 +130,13 @@ static int set_trace_summary(void *ctx, const char *value, char *why, size_t why
     return 0;
 }
 
+static int set_stats(void *ctx, const char *value, char *why, size_t why_size)
+{
+    (void)value, (void)why, (void)why_size;
+    ((struct vm_config *)ctx)->stats = true;
+    return 0;
+}
+
 static int set_debug(void *ctx, const char *value, char *why, size_t why_size)
 {
     char bad[64];
@@ -166,6 +173,7 @@ static const struct option_row run_options[] = {
       set_trace },
     { "trace-file", 0, ARG_REQUIRED, "FILE", "where the trace goes [standard error]; implies\n--trace", set_trace_file },
     { "trace-summary", 0, ARG_NONE, NULL, "print a table of counts, errors and time at the end", set_trace_summary },
+    { "stats", 0, ARG_NONE, NULL, "print the engine's counts for each vCPU at the end", set_stats },
     { "debug", 0, ARG_REQUIRED, "LIST", "debug output of the engine; `--debug help` lists it", set_debug },
     { "debug-file", 'D', ARG_REQUIRED, "FILE", "where debug output goes [standard error]", set_debug_file },
     { "help", 'h', ARG_NONE, NULL, "this help", NULL },

@@ -24,8 +24,7 @@ void event_send(unsigned port);
 
 /*
  * Starts vCPU id, which runs fn(arg) with traps installed and events masked, and goes down when fn returns.
- * MUST
- * NOT be called for one that is up. 0 or -XEN_E*.
+ * MUST NOT be called for one that is up. 0 or -XEN_E*.
  */
 long cpu_up(unsigned id, void (*fn)(void *), void *arg);
 

@@ -96,8 +96,7 @@ static inline long hc_mmu_update(const struct mmu_update *list, unsigned count, 
 
 /*
  * Extended page-table operations: pin, unpin, base pointers, TLB flushes, LDT.  A table to be pinned MUST
- * have no
- * writable mapping.  MUST NOT unpin the tables in use.  Calls that only flush always succeed.
+ * have no writable mapping.  MUST NOT unpin the tables in use.  Calls that only flush always succeed.
  */
 static inline long hc_mmuext_op(const struct mmuext_op *list, unsigned count, unsigned *done, unsigned dom)
 {
@@ -105,9 +104,8 @@ static inline long hc_mmuext_op(const struct mmuext_op *list, unsigned count, un
 }
 
 /*
- * Sets the level-1 entry that maps va.  The tables above MUST exist.  flags is UVMF_*; without UVMF_INVLPG or
- * UVMF_TLB_FLUSH
- * a stale translation may stay in use until the next flush.
+ * Sets the level-1 entry that maps va.  The tables above MUST exist.  flags is UVMF_*; without UVMF_INVLPG
+ * or UVMF_TLB_FLUSH a stale translation may stay in use until the next flush.
  */
 static inline long hc_update_va_mapping(uint64_t va, uint64_t entry, uint64_t flags)
 {
@@ -124,8 +122,7 @@ static inline long hc_set_gdt(const xen_pfn_t *frames, unsigned entries)
 
 /*
  * Writes one descriptor, machine address ma, 8-byte aligned.  MUST NOT describe a gate (other than a call
- * gate to a
- * ring 3 selector) or a system segment.
+ * gate to a ring 3 selector) or a system segment.
  */
 static inline long hc_update_descriptor(uint64_t ma, uint64_t descriptor)
 {

@@ -3,8 +3,7 @@
  * Frames and page tables of a PV guest.
  *
  * Pseudo-physical frame p is mapped at VIRT_BASE + p * 4096 as far as the domain builder mapped (everything
- * up to the end
- * of the boot stack).  Machine frames come from the P2M list and the hypervisor's M2P table.
+ * up to the end of the boot stack).  Machine frames come from the P2M list and the hypervisor's M2P table.
  */
 #ifndef PVGUEST_MM_H
 #define PVGUEST_MM_H

@@ -4,8 +4,7 @@
  *
  * A guest defines guest_main(), which runs on vCPU 0 with traps installed and events masked.  When it
  * returns, the verdict of all check()s goes to the console and the domain powers off; a guest with failed
- * checks
- * ends with SHUTDOWN_crash instead, so that the hypervisor's exit status tells.
+ * checks ends with SHUTDOWN_crash instead, so that the hypervisor's exit status tells.
  */
 #ifndef PVGUEST_RUNTIME_H
 #define PVGUEST_RUNTIME_H

@@ -14,9 +14,11 @@ static union cpu_stack stacks[MAX_CPUS] __attribute__((aligned(CPU_STACK_SIZE)))
 void cpu_main(struct pv_cpu *cpu)
 {
     traps_init();
-    cpu->fn(cpu->arg);
-    hc_vcpu_op(VCPUOP_down, cpu->id, NULL);
-    panic("vCPU %u: VCPUOP_down returned", cpu->id);
+    for (;;) {
+        cpu->fn(cpu->arg);
+        hc_vcpu_op(VCPUOP_down, cpu->id, NULL); /* returns when cpu_up() has given us something else to do */
+        events_mask();
+    }
 }
 
 long cpu_up(unsigned id, void (*fn)(void *), void *arg)
@@ -50,7 +52,7 @@ long cpu_up(unsigned id, void (*fn)(void *), void *arg)
     context.syscall_callback_eip = (uint64_t)syscall_entry;
 
     ret = hc_vcpu_op(VCPUOP_initialise, id, &context);
-    if (ret && ret != -XEN_EEXIST) /* initialised before, and down again: starts where it went down */
+    if (ret && ret != -XEN_EEXIST) /* initialised before, and down since: goes on where it went down */
         return ret;
     return hc_vcpu_op(VCPUOP_up, id, NULL);
 }

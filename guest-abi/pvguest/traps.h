@@ -29,8 +29,7 @@ void trap_handler(unsigned vector, trap_fn *fn);
 
 /*
  * Calls fn(arg) on this vCPU.  If a vector without a handler is raised meanwhile, in kernel or user mode,
- * fills in *f, abandons fn
- * and returns true.  MUST NOT be nested.
+ * fills in *f, abandons fn and returns true.  MUST NOT be nested.
  */
 bool trap_catch(void (*fn)(void *), void *arg, struct trap_frame *f);
 

@@ -13,9 +13,12 @@
     X(DEBUG_IN_ASM, "in_asm", "guest code of each block when it is translated")      \
     X(DEBUG_OUT_ASM, "out_asm", "host code made from it")                            \
     X(DEBUG_EXEC, "exec", "each entry into translated code")                         \
+    X(DEBUG_CPU, "cpu", "the guest's registers at each entry")                       \
     X(DEBUG_EXITS, "exits", "why the engine came back to the panel")                 \
     X(DEBUG_MMU, "mmu", "page-table walks, software TLB fills and flushes")          \
     X(DEBUG_INT, "int", "exceptions, events and callbacks entering the guest")       \
+    X(DEBUG_ONE_INSN, "one_insn", "translate blocks of one instruction")             \
+    X(DEBUG_NO_CHAIN, "no_chain", "come back after each block: exec shows them all") \
     X(DEBUG_NO_SANDBOX, "no_sandbox", "run without the seccomp filter (gdb, strace)")
 
 #define DEBUG_BIT_(id, name, help) id##_NR,
@@ -28,7 +31,7 @@ enum debug_option { DEBUG_OPTIONS(DEBUG_BIT_) };
 
 struct debug {
     uint32_t mask; /* enum debug_option */
-    int fd;        /* where debug output goes: rawsys_write(debug.fd, ...); stderr unless -D FILE */
+    int fd;        /* where debug output goes: base/debug_write.h; stderr unless -D FILE, -1 when given up */
 };
 
 extern struct debug debug;

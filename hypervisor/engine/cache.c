@@ -4,7 +4,7 @@
  *
  * A cache belongs to one vCPU and is touched by its thread only, so linking and unlinking patch code that no other
  * thread runs.  Host code is only ever reclaimed all at once (cache_flush), so a stale host return
- * address always leads to a return site of this cache, whose exit an invalidation has unlinked.
+ * address always leads to a return site of this cache, which an invalidation has closed.
  *
  * A dead block is in no table and no link leads to it; the code that is running may still be inside it, and leaves it at
  * its next exit.
@@ -90,11 +90,27 @@ static void patch32(struct engine_vcpu *e, uint32_t off, uint32_t value)
     __builtin_memcpy(e->cache.base + off, &value, 4);
 }
 
+static uint32_t page_bucket(uint64_t page, unsigned view)
+{
+    return hash64(page ^ view) & (PAGE_HASH - 1);
+}
+
+bool cache_has_page(struct engine_vcpu *e, uint64_t va, unsigned view)
+{
+    struct code_cache *c = &e->cache;
+    uint64_t page = va & PAGE_MASK;
+
+    for (uint32_t i = c->page_hash[page_bucket(page, view)]; i; i = c->pages[i - 1].next)
+        if (c->pages[i - 1].va == page && c->pages[i - 1].view == view)
+            return true;
+    return false;
+}
+
 uint32_t cache_page_id(struct engine_vcpu *e, uint64_t va, uint64_t mfn, unsigned view)
 {
     struct code_cache *c = &e->cache;
     uint64_t page = va & PAGE_MASK;
-    uint32_t h = hash64(page ^ mfn ^ view) & (PAGE_HASH - 1);
+    uint32_t h = page_bucket(page, view);
 
     for (uint32_t i = c->page_hash[h]; i; i = c->pages[i - 1].next) {
         struct code_page *p = &c->pages[i - 1];
@@ -165,6 +181,14 @@ static void block_kill(struct engine_vcpu *e, uint32_t index)
     while (b->incoming)
         cache_unlink(e, b->incoming - 1);
     cache_unlink_block_exits(e, b);
+    for (uint32_t i = 0; i < b->nr_exits; i++) {
+        const struct exit_rec *x = &c->exits[b->first_exit + i];
+
+        if (x->kind == LINK_SITE) { /* jrcxz ok -> jmp to the next instruction: every return misses */
+            c->base[x->patch_off] = 0xeb;
+            c->base[x->patch_off + 1] = 0;
+        }
+    }
     b->dead = 1;
     e->stats.invalidated++;
 }

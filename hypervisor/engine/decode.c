@@ -4,6 +4,27 @@
  */
 #include "engine/trans.h"
 
+/*
+ * Zydis 4.0 takes SIB.base 101 with REX.B and mod 0 for r13 without displacement when the address size is 32; it is a
+ * displacement without a base, as without REX.B (SDM vol. 2, table 2-5).
+ */
+static void fix_missing_base(struct insn *in)
+{
+    const ZydisDecodedInstruction *d = &in->d;
+
+    if (!(d->attributes & ZYDIS_ATTRIB_HAS_SIB) || d->raw.modrm.mod != 0 || d->raw.sib.base != 5)
+        return;
+    for (unsigned i = 0; i < d->operand_count; i++) {
+        ZydisDecodedOperand *o = &in->op[i];
+
+        if (o->type != ZYDIS_OPERAND_TYPE_MEMORY || o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_RM)
+            continue;
+        o->mem.base = ZYDIS_REGISTER_NONE;
+        o->mem.disp.has_displacement = ZYAN_TRUE;
+        o->mem.disp.value = d->raw.disp.value;
+    }
+}
+
 int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, uint32_t mode)
 {
     static ZydisDecoder decoder[3];
@@ -21,6 +42,7 @@ int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, ui
         n = 15;
     s = ZydisDecoderDecodeFull(&decoder[which], bytes, n, &in->d, in->op);
     if (ZYAN_SUCCESS(s)) {
+        fix_missing_base(in);
         in->va = va;
         __builtin_memcpy(in->bytes, bytes, in->d.length);
         return 0;

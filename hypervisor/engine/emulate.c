@@ -7,6 +7,7 @@
  * the guest's x87/SSE/AVX state in the host CPU.
  */
 #include "engine/emulate.h"
+#include "engine/special.h"
 
 enum emulate_result emulate_raise(struct engine_vcpu *e, unsigned vector, bool has_error)
 {
@@ -96,9 +97,8 @@ bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, ui
     return true;
 }
 
-static enum emulate_result do_wrbase(struct engine_vcpu *e, const struct emulated_insn *in)
+static enum emulate_result do_wrbase(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t value)
 {
-    uint64_t value = e->v.gpr[in->reg[0]];
 
     if (!in->wide)
         value = (uint32_t)value;
@@ -126,7 +126,7 @@ static enum emulate_result execute(struct engine_vcpu *e, const struct emulated_
         return emulate_state(e, in);
     case EMU_WRFSBASE:
     case EMU_WRGSBASE:
-        return do_wrbase(e, in);
+        return do_wrbase(e, in, e->v.gpr[in->reg[0]]);
     case EMU_MASKMOVQ:
     case EMU_MASKMOVDQU:
     case EMU_VMASKMOVDQU:
@@ -137,6 +137,24 @@ static enum emulate_result execute(struct engine_vcpu *e, const struct emulated_
     default:
         return emulate_integer(e, in);
     }
+}
+
+enum emulate_result emulate_special(struct engine_vcpu *e, uint64_t value, uint32_t desc)
+{
+    struct emulated_insn in = {
+        .op = (enum emulated_op)SPECIAL_ARG(desc),
+        .mode64 = true,
+        .wide = desc & SPECIAL_WIDE,
+        .stack_segment = desc & SPECIAL_SS,
+        .has_memory = true,
+        .opsize = desc & SPECIAL_WIDE ? 8 : 4,
+        .adsize = 8,
+        .stack = 8,
+        .offset = value,
+        .ea = value,
+    };
+
+    return SPECIAL_OP(desc) == SPECIAL_BASE ? do_wrbase(e, &in, value) : emulate_state(e, &in);
 }
 
 struct decode_request {

@@ -68,6 +68,9 @@ struct emulated_insn {
     uint64_t ea;     /* linear address of the memory operand */
 };
 
+/* An instruction that translated code hands over with its operand already computed (special.h). */
+enum emulate_result emulate_special(struct engine_vcpu *e, uint64_t value, uint32_t desc);
+
 enum emulate_decoded {
     EMULATE_DECODED, /* *out filled in; op is EMU_NONE if it is none of these */
     EMULATE_INVALID, /* no instruction: #UD */

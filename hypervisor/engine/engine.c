@@ -2,7 +2,10 @@
 /*
  * The translator's run loop: find or make the block at rip, enter it, and see why it came back.
  */
+#include "engine/debug_event.h"
+#include "engine/emulate.h"
 #include "engine/internal.h"
+#include "engine/special.h"
 
 _Static_assert(sizeof(struct vcpu) <= OFF_HOT, "struct vcpu outgrew its place");
 _Static_assert(offsetof(struct vcpu, gpr) == OFF_RAX, "enter.S");
@@ -19,6 +22,7 @@ _Static_assert(OFF_HOT + offsetof(struct engine_hot, helper_ea) == OFF_HELPER_EA
 _Static_assert(OFF_HOT + offsetof(struct engine_hot, tmp) == OFF_TMP0, "enter.S");
 _Static_assert(OFF_HOT + offsetof(struct engine_hot, shadow_base) == OFF_SHADOW_BASE, "enter.S");
 _Static_assert(OFF_HOT + offsetof(struct engine_hot, tmp2) == OFF_TMP2, "enter.S");
+_Static_assert(OFF_HOT + offsetof(struct engine_hot, last_indirect) == OFF_LAST_INDIRECT, "enter.S");
 _Static_assert(OFF_HOT + offsetof(struct engine_hot, stubs) == OFF_STUBS, "enter.S");
 
 struct engine_vcpu *engine_slots[32];
@@ -124,6 +128,23 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
     return job.result;
 }
 
+/* A memory fault gives way to what the instruction checks before it looks at the page tables. */
+static void fault_priority(struct engine_vcpu *e, uint8_t align)
+{
+    if (align & ALIGN_X87) {
+        uint16_t status;
+
+        __asm__ volatile("fnstsw %0" : "=a"(status));
+        if (status & 0x80) { /* ES: an unmasked exception is pending */
+            e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_MF};
+            return;
+        }
+        align &= (uint8_t)~ALIGN_X87;
+    }
+    if (align && (e->helper_ea & (align - 1u)))
+        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
+}
+
 /* Puts rip in v at the instruction whose helper call has just left. */
 static void state_at_helper(struct engine_vcpu *e)
 {
@@ -140,10 +161,10 @@ static void state_at_helper(struct engine_vcpu *e)
     }
     b = cache_block_at(e, pc);
     info = cache_insn_at(e, b, pc);
+    flags_settle(e, b);
     e->v.rip = b->va + info->guest_off;
-    if (e->helper_leave == HELPER_FAULT && e->helper_exit.vector == VEC_PF && info->align &&
-        (e->helper_exit.cr2 & (info->align - 1u)))
-        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
+    if (e->helper_leave == HELPER_FAULT && info->align)
+        fault_priority(e, info->align);
 }
 
 void engine_serve_flush(struct engine_vcpu *e)
@@ -222,7 +243,8 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     bool was_careful = e->careful.active;
 
     e->stats.link_exits++;
-    if (x.kind <= LINK_RETURN) {
+    flags_settle(e, &e->cache.blocks[x.block]);
+    if (x.kind <= LINK_CALL) {
         uint64_t flushes = e->stats.cache_flushes;
         struct block *b;
 
@@ -246,7 +268,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     }
     e->careful.active = false;
     v->rip = x.target;
-    v->exit = (struct vcpu_exit){.vector = x.vector, .next_rip = x.target};
+    v->exit = (struct vcpu_exit){.vector = x.vector, .has_error = x.vector == VEC_GP, .next_rip = x.target};
     switch (x.kind) {
     case EXIT_KIND_EXCEPTION:
         v->exit.reason = EXIT_EXCEPTION;
@@ -260,6 +282,9 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     case EXIT_KIND_SOFTINT:
         v->exit.reason = EXIT_SOFTINT;
         v->exit.next_rip = x.target + x.len;
+        break;
+    case EXIT_KIND_PANEL:
+        v->exit = (struct vcpu_exit){.reason = EXIT_EMULATE};
         break;
     default:
         switch (engine_emulate(e)) {
@@ -290,6 +315,15 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
         if (r != CAREFUL_DONE)
             return r == CAREFUL_FAULT ? NEXT_LEAVE : NEXT_LOOP;
     }
+    if (unlikely((mode & MODE_64) && !gva_canonical(GVA(target)))) {
+        /* the transfer itself faults: undo what it did to rsp (SDM vol. 2, RET, CALL, JMP) */
+        const struct exit_rec *x = &e->cache.exits[e->hot.last_indirect];
+
+        v->rip = x->target;
+        v->gpr[RSP] -= (uint64_t)(int64_t)x->rsp_change;
+        v->exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
+        return NEXT_LEAVE;
+    }
     v->rip = target;
     if (step_done(e, mode) == NEXT_LEAVE)
         return NEXT_LEAVE;
@@ -310,12 +344,22 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
     return NEXT_LOOP;
 }
 
-static enum next leave_helper(struct engine_vcpu *e, bool *careful)
+/* Guest address behind the instruction whose helper call has just left. */
+static uint64_t behind_helper(struct engine_vcpu *e)
+{
+    const struct block *b = cache_block_at(e, e->hot.helper_ra - 1);
+    const struct insn_info *info = cache_insn_at(e, b, e->hot.helper_ra - 1);
+    const struct insn_info *end = &e->cache.infos[b->info + b->nr_insns];
+
+    return b->va + (info + 1 < end ? info[1].guest_off : b->guest_len);
+}
+
+static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, bool *careful)
 {
     struct vcpu *v = &e->v;
 
     state_at_helper(e);
-    if (e->careful.active && e->helper_leave != HELPER_AGAIN)
+    if (e->careful.active && e->helper_leave != HELPER_AGAIN && e->helper_leave != HELPER_DONE)
         careful_rollback(e);
     e->careful.active = false;
     switch (e->helper_leave) {
@@ -324,6 +368,9 @@ static enum next leave_helper(struct engine_vcpu *e, bool *careful)
         return NEXT_LOOP;
     case HELPER_AGAIN:
         return NEXT_LOOP;
+    case HELPER_DONE:
+        v->rip = behind_helper(e);
+        return step_done(e, mode);
     default:
         v->exit = e->helper_exit;
         return NEXT_LEAVE;
@@ -369,6 +416,7 @@ enum exit_reason engine_run(struct vcpu *v)
         careful = false;
         e->hot.shadow_rsp = e->shadow[e->cur_view];
         e->stats.enters++;
+        debug_exec(e, b);
         switch (engine_enter(e->cache.base + b->entry_saved)) {
         case ENTER_LINK:
             e->shadow[e->cur_view] = e->hot.shadow_rsp;
@@ -380,7 +428,7 @@ enum exit_reason engine_run(struct vcpu *v)
             break;
         case ENTER_HELPER:
             e->shadow[e->cur_view] = e->hot.shadow_rsp;
-            next = leave_helper(e, &careful);
+            next = leave_helper(e, mode, &careful);
             break;
         case ENTER_FAULT:
             e->shadow[e->cur_view] = e->hot.shadow_rsp;
@@ -404,21 +452,35 @@ enum exit_reason engine_run(struct vcpu *v)
     if (v->exit.reason == EXIT_EXCEPTION && v->exit.vector != VEC_DB && v->exit.vector != VEC_BP &&
         v->exit.vector != VEC_OF)
         v->rflags |= FLAG_RF;
+    debug_exit(v);
     return v->exit.reason;
+}
+
+static void helper_popf(struct engine_vcpu *e, uint64_t value, unsigned width)
+{
+    uint64_t changeable = FLAG_TF | FLAG_DF | FLAG_NT | (width > 2 ? FLAG_AC | FLAG_ID : 0);
+
+    e->hot.flags = flags_pack(value);
+    e->v.rflags = (e->v.rflags & ~changeable) | (value & changeable);
+    if (e->v.rflags & FLAG_TF)
+        __atomic_store_n(&e->hot.kick, 1, __ATOMIC_RELAXED); /* the next instruction wants another kind of block */
 }
 
 int engine_helper_special(uint64_t value, uint32_t desc)
 {
     struct engine_vcpu *e = engine_self();
-    unsigned width = desc >> 8;
-    uint64_t changeable = FLAG_TF | FLAG_DF | FLAG_NT | (width > 2 ? FLAG_AC | FLAG_ID : 0);
 
     e->helper_in_tail = false;
-    e->hot.flags = flags_pack(value);
-    e->v.rflags = (e->v.rflags & ~changeable) | (value & changeable);
-    if (e->v.rflags & FLAG_TF)
-        __atomic_store_n(&e->hot.kick, 1, __ATOMIC_RELAXED); /* the next instruction wants another kind of block */
-    return 0;
+    e->helper_ea = value;
+    if (SPECIAL_OP(desc) == SPECIAL_POPF) {
+        helper_popf(e, value, SPECIAL_ARG(desc));
+        return 0;
+    }
+    if (emulate_special(e, value, desc) == EMULATE_DONE)
+        return 0;
+    e->helper_leave = HELPER_FAULT;
+    e->helper_exit = e->v.exit;
+    return 1;
 }
 
 void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)
@@ -429,6 +491,11 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)
         engine_xcall(fn, arg, e->xsave_area);
     else
         fn(arg);
+}
+
+void engine_stats_get(const struct vcpu *v, struct engine_stats *s)
+{
+    *s = ((const struct engine_vcpu *)v)->stats;
 }
 
 void engine_mode_changed(struct vcpu *v)

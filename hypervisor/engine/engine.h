@@ -61,4 +61,31 @@ void engine_mode_changed(struct vcpu *v);
 /* Runs fn(arg) with the guest's x87/SSE/AVX state put aside: the only way from light code to heavy code. */
 void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg);
 
+/* X(field, what is counted), since the vCPU was made. */
+#define ENGINE_STATS(X)                               \
+    X(blocks, "blocks translated")                    \
+    X(guest_bytes, "guest code bytes")                \
+    X(host_bytes, "host code bytes")                  \
+    X(invalidated, "blocks invalidated")              \
+    X(cache_flushes, "code cache flushes")            \
+    X(enters, "enters")                               \
+    X(link_exits, "direct exits")                     \
+    X(ind_misses, "indirect misses")                  \
+    X(tlb_misses, "TLB misses")                       \
+    X(tlb_fills, "TLB fills")                         \
+    X(flush_user, "TLB flushes, user")                \
+    X(flush_all, "TLB flushes, all")                  \
+    X(careful, "careful instructions")                \
+    X(faults, "host faults to guest")                 \
+    X(kicks, "kicks")
+
+struct engine_stats {
+#define ENGINE_STATS_FIELD_(field, what) uint64_t field;
+    ENGINE_STATS(ENGINE_STATS_FIELD_)
+#undef ENGINE_STATS_FIELD_
+};
+
+/* Copies the vCPU's counts. Exact from its own thread, or when that has ended. Light. */
+void engine_stats_get(const struct vcpu *v, struct engine_stats *s);
+
 #endif

@@ -81,25 +81,30 @@ struct engine_hot {
     uint64_t tmp[2];
     uint64_t shadow_base;
     uint64_t tmp2;
+    uint64_t last_indirect; /* exit number of the indirect transfer that was executed last */
     uint64_t stubs[NR_STUBS];
 };
 
 /* One guest instruction of a block: where its code starts and where its guest flags are at its one op
  * that can fault natively. */
+#define ALIGN_X87 0x80 /* in insn_info.align: a pending x87 exception comes first */
+
 struct insn_info {
     uint16_t host_off;
     uint16_t guest_off;
     uint8_t flags_host; /* at the op, guest flags are in host flags */
-    uint8_t align;      /* of the memory operand: #GP rather than #PF if it is misaligned; 0: none */
+    uint8_t align;      /* of the memory operand: #GP rather than any other fault if it is misaligned; 0: none */
     uint8_t borrowed;   /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
 };
 
 enum exit_kind {
     LINK_JUMP,    /* rel32 at patch_off may be linked to target's block */
     LINK_CALL,    /* the same, of a host call */
-    LINK_RETURN,  /* the same, behind a return site */
+    LINK_SITE,    /* no exit: a return site, whose JRCXZ is at patch_off */
+    EXIT_KIND_INDIRECT, /* no exit: where the last RET, or indirect JMP or CALL, is */
     EXIT_KIND_EXCEPTION,
     EXIT_KIND_EMULATE,
+    EXIT_KIND_PANEL, /* as EMULATE, but certainly none of emulate.c's */
     EXIT_KIND_SYSCALL,
     EXIT_KIND_SYSENTER,
     EXIT_KIND_SOFTINT,
@@ -118,7 +123,26 @@ struct exit_rec {
     uint8_t flags_host; /* leaves with flags in host flags */
     uint8_t vector;
     uint8_t len; /* of the instruction, for traps */
+    int32_t rsp_change; /* EXIT_KIND_INDIRECT: what the transfer adds to rsp */
 };
+
+/*
+ * How to compute the guest's flags again from registers: the last instruction that set them and whose operands are still there.
+ * Registers are guest numbers.
+ */
+enum recipe_kind { RECIPE_NONE, RECIPE_CMP, RECIPE_TEST, RECIPE_SUB, RECIPE_ADD };
+
+struct flag_recipe {
+    uint8_t kind;
+    uint8_t size;  /* of the operands, in bytes */
+    uint8_t a, b;  /* b == NO_RECIPE_REG: imm instead */
+    int32_t imm;
+};
+
+#define NO_RECIPE_REG 0xffu
+
+/* In hot.flags: the flags are what the running block's recipe says. */
+#define FLAGS_BY_RECIPE 0x0002
 
 struct block {
     uint64_t va;
@@ -134,6 +158,7 @@ struct block {
     uint16_t nr_exits, nr_insns;
     uint16_t guest_len;
     uint8_t ends_in_ret;
+    struct flag_recipe recipe; /* of its jump back to its own start */
     uint8_t dead;
 };
 
@@ -192,6 +217,7 @@ struct careful {
 enum helper_leave {
     HELPER_FAULT,   /* helper_exit says */
     HELPER_CAREFUL, /* the instruction needs its careful form */
+    HELPER_DONE,    /* the instruction is complete, but has overwritten the block that it is in */
     HELPER_AGAIN,   /* run the instruction again (string instruction with a request pending) */
 };
 
@@ -200,12 +226,6 @@ enum helper_leave {
 struct code_range {
     uint64_t mfn;
     uint16_t off, len;
-};
-
-struct engine_stats {
-    uint64_t blocks, guest_bytes, host_bytes, cache_flushes;
-    uint64_t enters, link_exits, ind_misses, tlb_fills, tlb_misses, careful, faults, kicks;
-    uint64_t invalidated, flush_user, flush_all;
 };
 
 struct engine_vcpu {
@@ -226,6 +246,7 @@ struct engine_vcpu {
     unsigned jc_log_n[NR_VIEWS];
     struct code_cache cache;
     struct careful careful;
+    uint64_t helper_ea;           /* address of the access that the last helper call was for */
     struct vcpu_exit helper_exit; /* filled in by a helper that leaves */
     enum helper_leave helper_leave;
     bool helper_in_tail;          /* helper_ra lies in a slow path, not behind the instruction's code */
@@ -281,6 +302,12 @@ static inline uint16_t flags_pack(uint64_t rflags)
     return (uint16_t)(((rflags & 0xd5) | 2) << 8 | ((rflags & FLAG_OF) ? 1 : 0));
 }
 
+/* ---- flags.c ---- */
+/* Arithmetic flags of a - b in the given size, in the form of hot.flags. */
+uint16_t flags_compare(uint64_t a, uint64_t b, unsigned size);
+/* If hot.flags says FLAGS_BY_RECIPE, computes them by b's recipe from the registers in memory. */
+void flags_settle(struct engine_vcpu *e, const struct block *b);
+
 /* ---- cache.c ---- */
 int cache_init(struct engine_vcpu *e, size_t bytes);
 void cache_destroy(struct engine_vcpu *e);
@@ -290,6 +317,8 @@ struct block *cache_block_at(struct engine_vcpu *e, uint64_t host_pc);
 void cache_insert(struct engine_vcpu *e, uint32_t index);
 void cache_invalidate(struct engine_vcpu *e, uint64_t mfn, unsigned off, unsigned len);
 uint32_t cache_page_id(struct engine_vcpu *e, uint64_t va, uint64_t mfn, unsigned view);
+/* Whether code has ever been translated at this page's address. */
+bool cache_has_page(struct engine_vcpu *e, uint64_t va, unsigned view);
 void cache_link(struct engine_vcpu *e, uint32_t exit, uint32_t block);
 void cache_unlink(struct engine_vcpu *e, uint32_t exit);
 void cache_unlink_block_exits(struct engine_vcpu *e, struct block *b);

@@ -35,7 +35,8 @@
 #define OFF_TMP1 (OFF_HOT + 56)
 #define OFF_SHADOW_BASE (OFF_HOT + 64)
 #define OFF_TMP2 (OFF_HOT + 72)
-#define OFF_STUBS (OFF_HOT + 80) /* enum stub: pointers to the stubs in enter.S */
+#define OFF_LAST_INDIRECT (OFF_HOT + 80)
+#define OFF_STUBS (OFF_HOT + 88) /* enum stub: pointers to the stubs in enter.S */
 #define OFF_VIEWS 4096
 
 /* struct view: software TLB, jump cache and instruction TLB of one privilege level. */

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/message.h"
 #include "engine/internal.h"
 
 __thread struct vcpu *vcpu_current;
@@ -94,6 +95,8 @@ static void state_from_context(struct engine_vcpu *e, const struct block *b, con
         g[info->borrowed - 1] = e->hot.tmp2;
     if (info->flags_host)
         e->hot.flags = flags_pack((uint64_t)r[REG_EFL]);
+    else
+        flags_settle(e, b);
     e->v.rip = b->va + info->guest_off;
 }
 
@@ -101,8 +104,26 @@ static void host_memory_failure(void)
 {
     static const char text[] = "diptych: host out of memory: a page of guest memory could not be provided\n";
 
-    rawsys_write(2, text, sizeof(text) - 1);
+    terminal_restore();
+    message_write(text, sizeof(text) - 1);
     _exit(1);
+}
+
+static const int fault_signals[] = {SIGSEGV, SIGFPE, SIGILL, SIGBUS, SIGTRAP};
+static struct sigaction fault_before[ARRAY_SIZE(fault_signals)]; /* who handled them before signals_init() */
+
+/*
+ * The fault is ours, or no fault: whoever was there before has the last word (host/fault.c gives the terminal back and lets
+ * the process die).  Its handler is put in place, not called, so that it sees the signal as the kernel gives
+ * it: a faulting instruction faults again, and a signal that was sent, or comes behind its instruction, is sent again.
+ */
+static void fault_pass_on(int sig, const siginfo_t *info)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(fault_signals); i++)
+        if (fault_signals[i] == sig)
+            sigaction(sig, &fault_before[i], NULL);
+    if (info->si_code <= 0 || sig == SIGTRAP)
+        rawsys_tgkill((int)rawsys6(SYS_getpid, 0, 0, 0, 0, 0, 0), (int)rawsys6(SYS_gettid, 0, 0, 0, 0, 0, 0), sig);
 }
 
 static void on_fault(int sig, siginfo_t *info, void *context)
@@ -115,13 +136,16 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     const struct block *b;
     unsigned trap = (unsigned)r[REG_TRAPNO];
 
+    if (info->si_code <= 0) { /* sent by somebody: the registers say nothing about it */
+        fault_pass_on(sig, info);
+        return;
+    }
     if (sig == SIGBUS && trap != VEC_AC)
         host_memory_failure();
     b = e ? cache_block_at(e, pc) : NULL;
     if (!b || (trap == VEC_PF && ((uint64_t)info->si_addr < (uint64_t)e->shadow_map ||
                                   (uint64_t)info->si_addr >= e->shadow_base[VIEW_USER]))) {
-        /* ours: die with the default action, at the faulting instruction */
-        signal(sig, SIG_DFL);
+        fault_pass_on(sig, info);
         return;
     }
     if (trap == VEC_PF) {
@@ -144,16 +168,20 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 
 int signals_init(void)
 {
-    static const int faults[] = {SIGSEGV, SIGFPE, SIGILL, SIGBUS, SIGTRAP};
     struct sigaction sa;
 
     memset(&sa, 0, sizeof(sa));
     sigfillset(&sa.sa_mask);
     sa.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sa.sa_sigaction = on_fault;
-    for (unsigned i = 0; i < ARRAY_SIZE(faults); i++)
-        if (sigaction(faults[i], &sa, NULL) != 0)
+    for (unsigned i = 0; i < ARRAY_SIZE(fault_signals); i++) {
+        struct sigaction before;
+
+        if (sigaction(fault_signals[i], &sa, &before) != 0)
             return -errno;
+        if (before.sa_sigaction != on_fault) /* a second engine_init() */
+            fault_before[i] = before;
+    }
     sa.sa_sigaction = on_kick;
     sa.sa_flags |= SA_RESTART;
     return sigaction(VCPU_KICK_SIGNAL, &sa, NULL) != 0 ? -errno : 0;

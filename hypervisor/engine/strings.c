@@ -14,6 +14,7 @@ struct string_state {
     unsigned addr; /* width of rsi, rdi, rcx in bytes */
     bool back;
     uint64_t src_base, dst_base;
+    uint64_t linear; /* mask: linear addresses have 32 bits outside 64-bit mode */
 };
 
 static uint64_t reg_get(const struct string_state *s, enum gpr r)
@@ -21,6 +22,16 @@ static uint64_t reg_get(const struct string_state *s, enum gpr r)
     uint64_t x = s->e->v.gpr[r];
 
     return s->addr == 8 ? x : s->addr == 4 ? (uint32_t)x : (uint16_t)x;
+}
+
+static uint64_t source(const struct string_state *s)
+{
+    return (s->src_base + reg_get(s, RSI)) & s->linear;
+}
+
+static uint64_t destination(const struct string_state *s)
+{
+    return (s->dst_base + reg_get(s, RDI)) & s->linear;
 }
 
 static void reg_set(const struct string_state *s, enum gpr r, uint64_t x)
@@ -105,7 +116,7 @@ static void host_stos(void *to, uint64_t value, uint64_t n, unsigned size, bool 
 static bool movs(const struct string_state *s, uint64_t max, uint64_t *done)
 {
     struct engine_vcpu *e = s->e;
-    uint64_t src = s->src_base + reg_get(s, RSI), dst = s->dst_base + reg_get(s, RDI);
+    uint64_t src = source(s), dst = destination(s);
     uint64_t n = elements_in_page(s, src), m = elements_in_page(s, dst);
     struct guest_fault f;
     uint64_t value;
@@ -136,7 +147,7 @@ static bool movs(const struct string_state *s, uint64_t max, uint64_t *done)
 static bool stos(const struct string_state *s, uint64_t max, uint64_t *done)
 {
     struct engine_vcpu *e = s->e;
-    uint64_t dst = s->dst_base + reg_get(s, RDI);
+    uint64_t dst = destination(s);
     uint64_t n = elements_in_page(s, dst);
     struct guest_fault f;
 
@@ -183,31 +194,18 @@ static void set_al(const struct string_state *s, uint64_t value)
     }
 }
 
-/* Arithmetic flags of a - b in the given size, from the host, in the form of hot.flags. */
-static uint16_t compare_flags(uint64_t a, uint64_t b, unsigned size)
-{
-    uint16_t flags;
-
-    switch (size) {
-    case 1:
-        __asm__("cmpb %b2, %b1; lahf; seto %%al" : "=&a"(flags) : "q"(a), "q"(b) : "cc");
-        break;
-    case 2:
-        __asm__("cmpw %w2, %w1; lahf; seto %%al" : "=&a"(flags) : "r"(a), "r"(b) : "cc");
-        break;
-    case 4:
-        __asm__("cmpl %k2, %k1; lahf; seto %%al" : "=&a"(flags) : "r"(a), "r"(b) : "cc");
-        break;
-    default:
-        __asm__("cmpq %2, %1; lahf; seto %%al" : "=&a"(flags) : "r"(a), "r"(b) : "cc");
-        break;
-    }
-    return flags;
-}
-
 static uint64_t low_bytes(uint64_t x, unsigned size)
 {
     return size == 8 ? x : x & ((1UL << 8 * size) - 1);
+}
+
+/* The instruction is complete: back to its block, unless that has just been overwritten. */
+static int finish(struct engine_vcpu *e)
+{
+    if (likely(!cache_block_at(e, e->hot.helper_ra - 1)->dead))
+        return 0;
+    e->helper_leave = HELPER_DONE;
+    return 1;
 }
 
 int engine_helper_string(uint64_t unused, uint32_t desc)
@@ -226,6 +224,7 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
                     : seg == SEG_GS ? e->v.gs_base
                     : flat          ? 0
                                     : e->v.seg[seg].base,
+        .linear = flat ? ~0UL : 0xffffffffUL,
         .dst_base = flat ? 0 : e->v.seg[SEG_ES].base,
     };
 
@@ -237,7 +236,7 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
         bool again = true;
 
         if (left == 0)
-            return 0;
+            return finish(e);
         switch (op) {
         case STRING_MOVS:
             if (!movs(&s, left, &done))
@@ -251,34 +250,34 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
             reg_step(&s, RDI, done);
             break;
         case STRING_LODS:
-            if (!read_element(&s, s.src_base + reg_get(&s, RSI), &a))
+            if (!read_element(&s, source(&s), &a))
                 return 1;
             set_al(&s, a);
             reg_step(&s, RSI, 1);
             break;
         case STRING_SCAS:
-            if (!read_element(&s, s.dst_base + reg_get(&s, RDI), &b))
+            if (!read_element(&s, destination(&s), &b))
                 return 1;
             a = low_bytes(e->v.gpr[RAX], s.size);
-            e->hot.flags = compare_flags(a, b, s.size);
+            e->hot.flags = flags_compare(a, b, s.size);
             reg_step(&s, RDI, 1);
             again = (rep == REP_E) == (a == b);
             break;
         case STRING_CMPS:
-            if (!read_element(&s, s.src_base + reg_get(&s, RSI), &a) ||
-                !read_element(&s, s.dst_base + reg_get(&s, RDI), &b))
+            if (!read_element(&s, source(&s), &a) ||
+                !read_element(&s, destination(&s), &b))
                 return 1;
-            e->hot.flags = compare_flags(a, b, s.size);
+            e->hot.flags = flags_compare(a, b, s.size);
             reg_step(&s, RSI, 1);
             reg_step(&s, RDI, 1);
             again = (rep == REP_E) == (a == b);
             break;
         }
         if (rep == REP_NONE)
-            return 0;
+            return finish(e);
         reg_set(&s, RCX, left - done);
         if (left == done || !again)
-            return 0;
+            return finish(e);
         if (__atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED)) {
             e->helper_leave = HELPER_AGAIN;
             return 1;

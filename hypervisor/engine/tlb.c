@@ -13,6 +13,7 @@
  * Entries of the lower and the upper half of the address space are logged apart, because an
  * address-space switch drops only the lower half of the kernel's view.
  */
+#include "engine/debug_event.h"
 #include "engine/internal.h"
 
 static inline bool va_is_low(uint64_t va)
@@ -86,6 +87,7 @@ void engine_flush_user(struct vcpu *v)
     struct engine_vcpu *e = engine_of(v);
 
     e->stats.flush_user++;
+    debug_tlb_flush(v, "user", 0);
     view_clear_log(&e->view[VIEW_USER], &e->log_low[VIEW_USER]);
     view_clear_log(&e->view[VIEW_USER], &e->log_high[VIEW_USER]);
     view_clear_log(&e->view[VIEW_KERNEL], &e->log_low[VIEW_KERNEL]);
@@ -97,6 +99,7 @@ void engine_flush_all(struct vcpu *v)
     struct engine_vcpu *e = engine_of(v);
 
     e->stats.flush_all++;
+    debug_tlb_flush(v, "all", 0);
     for (unsigned n = 0; n < NR_VIEWS; n++) {
         view_clear_log(&e->view[n], &e->log_low[n]);
         view_clear_log(&e->view[n], &e->log_high[n]);
@@ -110,6 +113,7 @@ void engine_flush_page(struct vcpu *v, gva_t a)
     uint64_t page = a.va & PAGE_MASK;
     unsigned i = tlb_index(page);
 
+    debug_tlb_flush(v, "page", page);
     for (unsigned n = 0; n < NR_VIEWS; n++) {
         struct view *w = &e->view[n];
 
@@ -117,7 +121,7 @@ void engine_flush_page(struct vcpu *v, gva_t a)
             w->rtag[i] = tlb_invalid(i);
         if (w->wtag[i] == page)
             w->wtag[i] = tlb_invalid(i);
-        if (w->itlb[(page >> PAGE_SHIFT) & (ITLB_ENTRIES - 1)] != 0)
+        if (cache_has_page(e, page, n))
             view_forget_code(e, n);
     }
 }
@@ -162,8 +166,10 @@ enum tlb_result tlb_fill(struct engine_vcpu *e, unsigned view, uint64_t va, bool
     bool can_write;
     bool was_valid;
 
-    if (!e->v.ops->walk(&e->v, GVA(va), write ? ACCESS_WRITE : ACCESS_READ, &t, pfec))
+    if (!e->v.ops->walk(&e->v, GVA(va), write ? ACCESS_WRITE : ACCESS_READ, &t, pfec)) {
+        debug_tlb_fault(e, view, va, write, *pfec);
         return TLB_FAULT;
+    }
     e->stats.tlb_fills++;
     f = machine_frame(t.mfn);
     can_write = t.writable && !t.trapped;
@@ -191,6 +197,7 @@ enum tlb_result tlb_fill(struct engine_vcpu *e, unsigned view, uint64_t va, bool
     w->host[i] = (uint64_t)machine_hva(t.mfn);
     if (!was_valid)
         log_add(va_is_low(page) ? &e->log_low[view] : &e->log_high[view], i);
+    debug_tlb_fill(e, view, va, write, &t, can_write);
     return write && !can_write ? TLB_CAREFUL : TLB_OK;
 }
 
@@ -209,7 +216,11 @@ int engine_tlb_miss(uint64_t ea, int write)
 
     e->stats.tlb_misses++;
     e->helper_in_tail = true;
-    if (tag != (ea & PAGE_MASK) && gva_canonical(GVA(ea))) {
+    e->helper_ea = ea;
+    /* Near the end of a 32-bit segment the operand's size decides, which only the careful form knows. */
+    bool at_limit = !(e->view_mode[view] & MODE_64) && ea > 0xffffffffUL - CAREFUL_BYTES;
+
+    if (tag != (ea & PAGE_MASK) && gva_canonical(GVA(ea)) && !at_limit) {
         switch (tlb_fill(e, view, ea, write != 0, &pfec)) {
         case TLB_OK:
             return 0;

@@ -17,8 +17,10 @@
 
 #include <Zydis/Zydis.h>
 
+#include "base/debug.h"
 #include "engine/emit.h"
 #include "engine/internal.h"
+#include "engine/special.h"
 
 #define T0 RCX /* host scratch registers */
 #define T1 R14
@@ -61,6 +63,9 @@ struct trans {
     bool flags_host;
     bool done; /* the block has ended */
     bool probe_ss; /* the address being probed is relative to SS: a bad one is #SS */
+    enum { REGION_OPEN, REGION_CLOSED, REGION_BAD } region; /* trans_recipe.c */
+    uint32_t region_writes;
+    struct flag_recipe recipe; /* of the flags at this point */
     struct block *b;
     uint64_t va;  /* of the block */
     uint64_t next; /* of the following instruction */
@@ -80,6 +85,12 @@ static inline bool mode64(const struct trans *t)
 static inline uint32_t gpr_off(unsigned guest)
 {
     return (uint32_t)(offsetof(struct vcpu, gpr) + 8 * guest);
+}
+
+/* The block's exits all come back to C: nothing is linked and no host return is made. */
+static inline bool trans_unchained(const struct trans *t)
+{
+    return t->careful || (t->mode & MODE_STEP) || debug_on(DEBUG_NO_CHAIN);
 }
 
 /* Host register of a guest register, or NO_REG if it lives in memory. */
@@ -127,6 +138,10 @@ void get_reg(struct trans *t, unsigned dst, unsigned guest);
 void put_reg(struct trans *t, unsigned guest, unsigned src);
 /* Host register that holds the guest register's value: its home, or tmp after loading. */
 unsigned use_reg(struct trans *t, unsigned guest, unsigned tmp);
+/* T0 := offset of the memory operand in its segment + extra; may use T1. */
+void emit_offset(struct trans *t, const ZydisDecodedOperand *op, int32_t extra);
+/* T0 := linear address of offset T0 in the segment; may use T1. */
+void emit_segment(struct trans *t, ZydisRegister seg);
 /* T0 := effective (linear) address of the memory operand + extra; may use T1. */
 void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra);
 /* T0 = address: afterwards [T0 + T1] is host memory of size bytes. retry: where the address computation began. */
@@ -142,6 +157,16 @@ void emit_op_t(struct trans *t, uint8_t op, bool w, unsigned reg);
 /* Copies the instruction with registers renamed and its memory operand probed. */
 void trans_generic(struct trans *t);
 
+/* Whether the instruction's effect on the arithmetic flags is none; or is to define all of them, whatever they were. */
+bool insn_touches_flags(const ZydisDecodedInstruction *d);
+bool insn_kills_flags(const ZydisDecodedInstruction *d);
+
+/* ---- trans_recipe.c ---- */
+/* After each instruction; plain: it neither left the block nor used a helper. */
+void recipe_note(struct trans *t, bool plain);
+/* Whether a conditional jump here to the block's own start may leave the flags by recipe. */
+bool recipe_fits_loop(const struct trans *t);
+
 /* ---- trans_branch.c, trans_stack.c, trans_special.c: true if the instruction was theirs ---- */
 bool trans_branch(struct trans *t);
 bool trans_stack(struct trans *t);
@@ -155,14 +180,15 @@ void end_exit(struct trans *t, enum exit_kind kind, uint64_t target, unsigned ve
 void emit_link(struct trans *t, enum exit_kind kind, uint64_t target);
 /* jcc to target through a linkable exit. */
 void emit_link_jcc(struct trans *t, unsigned cc, uint64_t target);
+/* Notes the transfer that is about to be made, and by how much it changes rsp. */
+void emit_indirect_mark(struct trans *t, int32_t rsp_change);
 /* Ends the block: flags saved, T0 = target. */
 void emit_indirect(struct trans *t, bool call);
 /* Behind a host call: the place where the guest's return comes back to. */
 void emit_return_site(struct trans *t, uint64_t ret_va);
 
-/* ---- special.c: what stub_special's desc says ---- */
-enum special {
-    SPECIAL_POPF, /* ea = popped value, desc bits 8..: operand size */
-};
+/* ---- debug_log.c ---- */
+/* in_asm, out_asm: lists the block that t has just been made into; its slow paths and tails begin there. */
+void debug_log_block(const struct trans *t, const uint8_t *slow_paths, const uint8_t *tails);
 
 #endif

@@ -128,6 +128,35 @@ static void load_target(struct trans *t)
     }
 }
 
+/*
+ * A CALL to an address that isn't canonical faults before it pushes.  mov r14, rcx; shl r14, 16; sar r14, 16; cmp r14, rcx;
+ * je over.  Flags are saved.
+ */
+static void emit_canonical_check(struct trans *t)
+{
+    struct emit *m = &t->m;
+    uint8_t *over;
+    uint32_t i;
+
+    if (!mode64(t))
+        return;
+    emit_mov(m, T1, T0);
+    for (unsigned op = 4; op <= 7; op += 3) { /* shl is /4, sar is /7 */
+        emit_rex(m, true, 0, 0, T1);
+        e8(m, 0xc1);
+        emit_modrm(m, 3, op, T1);
+        e8(m, 16);
+    }
+    emit_rr(m, 0x39, true, T0, T1);
+    e8(m, 0x74);
+    over = m->p++;
+    i = new_exit(t, EXIT_KIND_EXCEPTION, t->in->va);
+    t->e->cache.exits[i].vector = VEC_GP;
+    emit_mov_imm(m, T0, i);
+    emit_jmp_gs(m, OFF_STUBS + 8 * STUB_LINK_SAVED);
+    emit_fix8(over, m->p);
+}
+
 static void trans_call(struct trans *t)
 {
     const ZydisDecodedOperand *op = &t->in->op[0];
@@ -139,19 +168,21 @@ static void trans_call(struct trans *t)
         if (target == t->next) {
             /* the position-independent-code idiom: no return will come to this place */
             emit_link(t, LINK_JUMP, target);
+            t->done = true;
         } else {
             emit_link(t, LINK_CALL, target);
             emit_return_site(t, t->next);
         }
     } else {
         load_target(t);
+        emit_canonical_check(t);
         emit_store_gs(&t->m, T0, OFF_TMP1);
         push_return(t);
         emit_load_gs(&t->m, T0, OFF_TMP1);
+        emit_indirect_mark(t, -(int32_t)stack_width(t));
         emit_indirect(t, true);
         emit_return_site(t, t->next);
     }
-    t->done = true;
 }
 
 static void trans_ret(struct trans *t)
@@ -174,7 +205,8 @@ static void trans_ret(struct trans *t)
         emit_op_t(t, 0x8b, w == 8, T0);
     }
     emit_lea(m, mode64(t), HOST_GUEST_RSP, HOST_GUEST_RSP, NO_REG, 0, drop);
-    if (t->careful || (t->mode & MODE_STEP)) {
+    emit_indirect_mark(t, drop);
+    if (trans_unchained(t)) {
         emit_jmp_gs(m, OFF_STUBS + 8 * STUB_IND_MISS);
     } else {
         e8(m, 0xc3); /* the host's prediction; a return site compares T0 */
@@ -258,6 +290,7 @@ bool trans_branch(struct trans *t)
             emit_link(t, LINK_JUMP, branch_target(t));
         } else {
             load_target(t);
+            emit_indirect_mark(t, 0);
             emit_indirect(t, false);
         }
         t->done = true;

@@ -54,6 +54,12 @@ static unsigned field_of(ZydisOperandEncoding e)
     }
 }
 
+/* BSF and BSR leave their destination alone when the source is 0, which the decoder's table doesn't say. */
+static bool keeps_destination(ZydisMnemonic m)
+{
+    return m == ZYDIS_MNEMONIC_BSF || m == ZYDIS_MNEMONIC_BSR;
+}
+
 static bool action_reads(ZydisOperandActions a)
 {
     return a & (ZYDIS_OPERAND_ACTION_READ | ZYDIS_OPERAND_ACTION_CONDREAD | ZYDIS_OPERAND_ACTION_CONDWRITE);
@@ -104,7 +110,7 @@ static void shape_of(const struct insn *in, struct shape *s)
             s->rcx_written |= action_writes(o->actions);
         }
         s->f[k].used = true;
-        s->f[k].read |= action_reads(o->actions);
+        s->f[k].read |= action_reads(o->actions) || keeps_destination(in->d.mnemonic);
         s->f[k].write |= action_writes(o->actions);
         s->f[k].guest = id;
         s->f[k].width = o->size;
@@ -202,7 +208,8 @@ static bool vex_w(const struct trans *t)
     if (!mode64(t) &&
         (in->d.mnemonic == ZYDIS_MNEMONIC_VCVTSI2SD || in->d.mnemonic == ZYDIS_MNEMONIC_VCVTSI2SS ||
          in->d.mnemonic == ZYDIS_MNEMONIC_VMOVD || in->d.mnemonic == ZYDIS_MNEMONIC_VPINSRD ||
-         in->d.mnemonic == ZYDIS_MNEMONIC_VPEXTRD))
+         in->d.mnemonic == ZYDIS_MNEMONIC_VPEXTRD || in->d.mnemonic == ZYDIS_MNEMONIC_VPCMPESTRI ||
+         in->d.mnemonic == ZYDIS_MNEMONIC_VPCMPESTRM))
         return false;
     if (!mode64(t))
         for (unsigned i = 0; i < in->d.operand_count_visible; i++)
@@ -286,12 +293,49 @@ static bool flags_read(const ZydisDecodedInstruction *d)
     return d->cpu_flags && (d->cpu_flags->tested & ARITH_MASK);
 }
 
+/* x87 and MMX instructions deliver a pending x87 exception before they look at their operand. */
+static bool x87_waits(const struct insn *in)
+{
+    const ZydisDecodedInstruction *d = &in->d;
+
+    switch (d->mnemonic) {
+    case ZYDIS_MNEMONIC_FNSTENV:
+    case ZYDIS_MNEMONIC_FNSAVE:
+    case ZYDIS_MNEMONIC_FNSTCW:
+    case ZYDIS_MNEMONIC_FNSTSW:
+        return false;
+    case ZYDIS_MNEMONIC_FISTTP:
+        return true;
+    default:
+        break;
+    }
+    for (unsigned i = 0; i < d->operand_count; i++)
+        if (in->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            ZydisRegisterGetClass(in->op[i].reg.value) == ZYDIS_REGCLASS_MMX)
+            return true;
+    return d->meta.isa_ext == ZYDIS_ISA_EXT_X87;
+}
+
+/* Whether the last byte names a register. */
+static bool has_is4(const struct insn *in)
+{
+    for (unsigned i = 0; i < in->d.operand_count; i++)
+        if (in->op[i].encoding == ZYDIS_OPERAND_ENCODING_IS4)
+            return true;
+    return false;
+}
+
 /* The alignment that a vector memory operand must have, or 0.  Checked before the page tables are looked at, so a TLB
  * miss has to know. From the exception classes of SDM vol. 2, 2.4. */
 static uint8_t alignment_needed(const ZydisDecodedInstruction *d, unsigned size)
 {
     if (size != 16 && size != 32)
         return 0;
+    if (d->mnemonic == ZYDIS_MNEMONIC_CVTPD2PI || d->mnemonic == ZYDIS_MNEMONIC_CVTTPD2PI ||
+        d->mnemonic == ZYDIS_MNEMONIC_CMPXCHG16B)
+        return 16;
+    if (d->meta.isa_ext == ZYDIS_ISA_EXT_SHA)
+        return 0; /* AMD requires none; where Intel does, the host says so once the page is there */
     switch (d->meta.exception_class) {
     case ZYDIS_EXCEPTION_CLASS_AVX1:
     case ZYDIS_EXCEPTION_CLASS_SSE1:
@@ -316,6 +360,16 @@ static uint8_t alignment_needed(const ZydisDecodedInstruction *d, unsigned size)
     default:
         return 16;
     }
+}
+
+bool insn_touches_flags(const ZydisDecodedInstruction *d)
+{
+    return flags_touched(d);
+}
+
+bool insn_kills_flags(const ZydisDecodedInstruction *d)
+{
+    return flags_touched(d) && flags_all_written(d) && !flags_read(d);
 }
 
 void trans_generic(struct trans *t)
@@ -344,6 +398,8 @@ void trans_generic(struct trans *t)
             continue;
         if (f->guest == RCX && s.rcx_in_rcx)
             f->host = RCX;
+        else if (f->guest == RSP && s.high8)
+            f->host = NO_REG; /* its home needs REX: goes through a legacy register */
         else
             f->host = host_reg(f->guest);
         f->in_memory = f->host == NO_REG;
@@ -354,6 +410,10 @@ void trans_generic(struct trans *t)
     if (is_mem) {
         unsigned in_memory = 0;
 
+        if (s.mem_write && !mode64(t) && s.mem->mem.segment == ZYDIS_REGISTER_CS) {
+            end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_GP); /* code segments can't be written to */
+            return;
+        }
         emit_access(t, s.mem, s.mem_size, s.mem_write);
         for (unsigned k = 0; k < NR_FIELDS; k++)
             in_memory += s.f[k].used && s.f[k].in_memory;
@@ -400,6 +460,11 @@ void trans_generic(struct trans *t)
                 f->host = s.f[j].host;
         if (f->host != NO_REG)
             continue;
+        if (f->guest == RSP) {
+            f->host = is_mem || s.rcx_in_rcx ? borrow(t, &s) : T0;
+            emit_mov(m, f->host, HOST_GUEST_RSP);
+            continue;
+        }
         if (nr_scratch) {
             f->host = scratch[--nr_scratch];
         } else {
@@ -423,7 +488,7 @@ void trans_generic(struct trans *t)
 
     t->info->flags_host = t->flags_host;
     if (is_mem)
-        t->info->align = alignment_needed(d, s.mem_size);
+        t->info->align = alignment_needed(d, s.mem_size) | (x87_waits(in) ? ALIGN_X87 : 0);
     if (vex)
         emit_vex(t, reg, rm, vvvv, is_mem, mem_base, mem_index);
     else
@@ -442,23 +507,18 @@ void trans_generic(struct trans *t)
             e8(m, (uint8_t)((mem_index & 7) << 3 | mem_base));
         }
     }
-    if (d->raw.imm[0].size) {
+    if (has_is4(in)) {
+        e8(m, in->bytes[d->length - 1] & (mode64(t) ? 0xff : 0x7f));
+    } else if (d->raw.imm[0].size) {
         for (unsigned i = d->raw.imm[0].offset; i < d->length; i++)
             e8(m, in->bytes[i]);
-    } else if (vex && d->length > d->raw.modrm.offset + 1u) {
-        /* a register in the last byte (is4) is not an immediate to the decoder */
-        for (unsigned i = 0; i < d->operand_count; i++)
-            if (in->op[i].encoding == ZYDIS_OPERAND_ENCODING_IS4) {
-                e8(m, in->bytes[d->length - 1] & (mode64(t) ? 0xff : 0x7f));
-                break;
-            }
     }
 
     for (unsigned k = 0; k < NR_FIELDS; k++) {
         struct field *f = &s.f[k];
 
         if (f->used && f->in_memory && f->write)
-            emit_store_gs(m, f->host, gpr_off(f->guest));
+            put_reg(t, f->guest, f->host);
     }
     if (s.rcx_in_rcx && s.rcx_written)
         emit_mov(m, HOST_GUEST_RCX, RCX);

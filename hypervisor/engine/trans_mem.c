@@ -118,7 +118,7 @@ static bool segment_has_base(const struct trans *t, ZydisRegister seg)
 }
 
 /* T0 := T0 + base of the segment; address in 32 bits outside 64-bit mode. */
-static void emit_segment(struct trans *t, ZydisRegister seg)
+void emit_segment(struct trans *t, ZydisRegister seg)
 {
     if (!segment_has_base(t, seg))
         return;
@@ -126,7 +126,7 @@ static void emit_segment(struct trans *t, ZydisRegister seg)
     emit_lea(&t->m, mode64(t), T0, T0, T1, 0, 0);
 }
 
-void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra)
+void emit_offset(struct trans *t, const ZydisDecodedOperand *op, int32_t extra)
 {
     struct emit *m = &t->m;
     unsigned bits = t->in->d.address_width;
@@ -140,7 +140,6 @@ void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra)
         uint64_t a = t->in->va + t->in->d.length + (uint64_t)disp;
 
         emit_mov_imm(m, T0, w ? a : (uint32_t)a);
-        emit_segment(t, op->mem.segment);
         return;
     }
     if (op->mem.base != ZYDIS_REGISTER_NONE)
@@ -165,6 +164,11 @@ void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra)
         e8(m, 0xb7);
         e8(m, 0xc9);
     }
+}
+
+void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra)
+{
+    emit_offset(t, op, extra);
     emit_segment(t, op->mem.segment);
 }
 

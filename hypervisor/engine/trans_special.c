@@ -3,6 +3,7 @@
  * Translation of instructions that are neither plain copies nor branches nor stack operations: LEA, string and bit-string
  * instructions, flag instructions that the host must not run, and everything that leaves translated code.
  */
+#include "engine/emulate.h"
 #include "engine/string.h"
 #include "engine/trans.h"
 
@@ -73,6 +74,7 @@ static void trans_xlat(struct trans *t)
     for (unsigned i = 0; i < t->in->d.operand_count; i++)
         if (t->in->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
             seg = t->in->op[i].mem.segment;
+    t->probe_ss = false;
     flags_need_saved(t);
     retry = m->p;
     e8(m, 0x0f); /* movzx ecx, al */
@@ -117,7 +119,7 @@ static void trans_bit_string(struct trans *t)
 
     flags_need_saved(t);
     retry = m->p;
-    emit_address(t, mem, 0);
+    emit_offset(t, mem, 0);
     get_reg(t, T1, guest);
     if (w == 2) { /* movsx r14, r14w */
         emit_rex(m, true, T1, 0, T1);
@@ -136,6 +138,7 @@ static void trans_bit_string(struct trans *t)
     } else {
         emit_lea(m, d->address_width == 64, T0, T0, T1, w == 4 ? 2 : 3, 0);
     }
+    emit_segment(t, mem->mem.segment);
     emit_probe(t, retry, w, write);
     emit_lea(m, true, T0, T0, T1, 0, 0);
     get_reg(t, T1, guest);
@@ -256,28 +259,6 @@ static bool uses_fpu(const ZydisDecodedInstruction *d)
     }
 }
 
-/* FXSAVE and its relatives act on areas larger than a probe covers; emulate.c does them. */
-static bool is_state_save(ZydisMnemonic m)
-{
-    switch (m) {
-    case ZYDIS_MNEMONIC_FXSAVE:
-    case ZYDIS_MNEMONIC_FXSAVE64:
-    case ZYDIS_MNEMONIC_FXRSTOR:
-    case ZYDIS_MNEMONIC_FXRSTOR64:
-    case ZYDIS_MNEMONIC_XSAVE:
-    case ZYDIS_MNEMONIC_XSAVE64:
-    case ZYDIS_MNEMONIC_XSAVEC:
-    case ZYDIS_MNEMONIC_XSAVEC64:
-    case ZYDIS_MNEMONIC_XSAVEOPT:
-    case ZYDIS_MNEMONIC_XSAVEOPT64:
-    case ZYDIS_MNEMONIC_XRSTOR:
-    case ZYDIS_MNEMONIC_XRSTOR64:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool is_masked_move(ZydisMnemonic m)
 {
     switch (m) {
@@ -314,6 +295,86 @@ static bool moves_segment(const struct insn *in)
     return false;
 }
 
+/* The operation of emulate.c for FXSAVE and kin, or EMU_NONE. */
+static enum emulated_op state_op(ZydisMnemonic m)
+{
+    switch (m) {
+    case ZYDIS_MNEMONIC_FXSAVE:
+    case ZYDIS_MNEMONIC_FXSAVE64:
+        return EMU_FXSAVE;
+    case ZYDIS_MNEMONIC_FXRSTOR:
+    case ZYDIS_MNEMONIC_FXRSTOR64:
+        return EMU_FXRSTOR;
+    case ZYDIS_MNEMONIC_XSAVE:
+    case ZYDIS_MNEMONIC_XSAVE64:
+        return EMU_XSAVE;
+    case ZYDIS_MNEMONIC_XSAVEC:
+    case ZYDIS_MNEMONIC_XSAVEC64:
+        return EMU_XSAVEC;
+    case ZYDIS_MNEMONIC_XSAVEOPT:
+    case ZYDIS_MNEMONIC_XSAVEOPT64:
+        return EMU_XSAVEOPT;
+    case ZYDIS_MNEMONIC_XRSTOR:
+    case ZYDIS_MNEMONIC_XRSTOR64:
+        return EMU_XRSTOR;
+    default:
+        return EMU_NONE;
+    }
+}
+
+/* Kernels save and restore this state at every switch and signal: no decoding in the emulator for it. */
+static void trans_state(struct trans *t, enum emulated_op op)
+{
+    const ZydisDecodedInstruction *d = &t->in->d;
+
+    flags_need_saved(t);
+    emit_address(t, &t->in->op[0], 0);
+    emit_mov_imm(&t->m, T1,
+                 SPECIAL_DESC(SPECIAL_STATE, op, (d->raw.rex.W ? SPECIAL_WIDE : 0) | (t->probe_ss ? SPECIAL_SS : 0)));
+    emit_call_gs(&t->m, OFF_STUBS + 8 * STUB_SPECIAL);
+}
+
+static void trans_wrbase(struct trans *t)
+{
+    const ZydisDecodedOperand *o = &t->in->op[0];
+
+    flags_need_saved(t);
+    get_reg(t, T0, reg_id(o->reg.value));
+    emit_mov_imm(&t->m, T1,
+                 SPECIAL_DESC(SPECIAL_BASE,
+                              t->in->d.mnemonic == ZYDIS_MNEMONIC_WRFSBASE ? EMU_WRFSBASE : EMU_WRGSBASE,
+                              o->size == 64 ? SPECIAL_WIDE : 0));
+    emit_call_gs(&t->m, OFF_STUBS + 8 * STUB_SPECIAL);
+}
+
+/* mov r32/r64, sreg: the selector, zero-extended. */
+static bool trans_read_segment(struct trans *t)
+{
+    const ZydisDecodedOperand *dst = &t->in->op[0], *src = &t->in->op[1];
+    struct emit *m = &t->m;
+
+    if (t->in->d.mnemonic != ZYDIS_MNEMONIC_MOV || dst->type != ZYDIS_OPERAND_TYPE_REGISTER || dst->size < 32 ||
+        !reg_is_gpr(dst->reg.value) || src->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+        ZydisRegisterGetClass(src->reg.value) != ZYDIS_REGCLASS_SEGMENT)
+        return false;
+    e8(m, 0x65); /* movzx ecx, word gs:[selector] */
+    e8(m, 0x0f);
+    e8(m, 0xb7);
+    emit_modrm(m, 0, T0, 4);
+    e8(m, 0x25);
+    e32(m, (uint32_t)(offsetof(struct vcpu, seg) + segreg_of(src->reg.value) * sizeof(struct segment) +
+                      offsetof(struct segment, selector)));
+    put_reg(t, reg_id(dst->reg.value), T0);
+    return true;
+}
+
+/* For the panel alone: emulate.c has nothing of the kind. */
+static bool leave_to_panel(struct trans *t)
+{
+    end_exit(t, EXIT_KIND_PANEL, t->in->va, 0);
+    return true;
+}
+
 static bool emulate(struct trans *t)
 {
     end_exit(t, EXIT_KIND_EMULATE, t->in->va, 0);
@@ -326,7 +387,9 @@ bool trans_special(struct trans *t)
     const ZydisDecodedInstruction *d = &in->d;
     struct emit *m = &t->m;
 
-    if (d->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && d->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) {
+    if ((d->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && d->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) ||
+        d->meta.isa_ext == ZYDIS_ISA_EXT_FMA4 || d->meta.isa_ext == ZYDIS_ISA_EXT_TBM ||
+        d->meta.isa_ext == ZYDIS_ISA_EXT_XOP) {
         end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_UD);
         return true;
     }
@@ -334,8 +397,14 @@ bool trans_special(struct trans *t)
         end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_NM);
         return true;
     }
-    if (is_state_save(d->mnemonic) || is_masked_move(d->mnemonic) || has_vsib(in) || moves_segment(in))
+    if (mode64(t) && state_op(d->mnemonic) != EMU_NONE) {
+        trans_state(t, state_op(d->mnemonic));
+        return true;
+    }
+    if (state_op(d->mnemonic) != EMU_NONE || is_masked_move(d->mnemonic) || has_vsib(in))
         return emulate(t);
+    if (moves_segment(in))
+        return trans_read_segment(t) || leave_to_panel(t);
     if (d->meta.category == ZYDIS_CATEGORY_PREFETCH || d->meta.category == ZYDIS_CATEGORY_NOP ||
         d->meta.category == ZYDIS_CATEGORY_WIDENOP || d->meta.category == ZYDIS_CATEGORY_PREFETCHWT1)
         return true;
@@ -436,6 +505,10 @@ bool trans_special(struct trans *t)
         emit_load_gs32(m, T0, offsetof(struct vcpu, tsc_aux));
         put_reg(t, reg_id(in->op[0].reg.value), T0);
         return true;
+    case ZYDIS_MNEMONIC_WRFSBASE:
+    case ZYDIS_MNEMONIC_WRGSBASE:
+        trans_wrbase(t);
+        return true;
     case ZYDIS_MNEMONIC_RDFSBASE:
     case ZYDIS_MNEMONIC_RDGSBASE:
         emit_gs(m, 0x8b, in->op[0].size == 64, T0,
@@ -472,9 +545,12 @@ bool trans_special(struct trans *t)
     case ZYDIS_MNEMONIC_STI:
     case ZYDIS_MNEMONIC_STAC:
     case ZYDIS_MNEMONIC_CLAC:
+    case ZYDIS_MNEMONIC_CPUID:
+    case ZYDIS_MNEMONIC_IRET:
+    case ZYDIS_MNEMONIC_IRETD:
+    case ZYDIS_MNEMONIC_IRETQ:
+        return leave_to_panel(t);
     case ZYDIS_MNEMONIC_XGETBV:
-    case ZYDIS_MNEMONIC_WRFSBASE:
-    case ZYDIS_MNEMONIC_WRGSBASE:
     case ZYDIS_MNEMONIC_ENTER:
     case ZYDIS_MNEMONIC_INTO:
     case ZYDIS_MNEMONIC_BOUND:
@@ -495,10 +571,6 @@ bool trans_special(struct trans *t)
     case ZYDIS_MNEMONIC_LFS:
     case ZYDIS_MNEMONIC_LGS:
     case ZYDIS_MNEMONIC_LSS:
-    case ZYDIS_MNEMONIC_IRET:
-    case ZYDIS_MNEMONIC_IRETD:
-    case ZYDIS_MNEMONIC_IRETQ:
-    case ZYDIS_MNEMONIC_CPUID:
     case ZYDIS_MNEMONIC_SWAPGS:
     case ZYDIS_MNEMONIC_RDPKRU:
     case ZYDIS_MNEMONIC_WRPKRU:

@@ -135,6 +135,7 @@ static void trans_leave(struct trans *t)
     unsigned w = operand_bytes(t);
     const uint8_t *retry;
 
+    t->probe_ss = true;
     flags_need_saved(t);
     retry = m->p;
     if (mode64(t))
@@ -200,7 +201,7 @@ static void trans_popf(struct trans *t)
     }
     adjust_rsp(t, (int32_t)w);
     /* the new flags may include TF: a new block */
-    emit_mov_imm(m, T1, SPECIAL_POPF | w << 8);
+    emit_mov_imm(m, T1, SPECIAL_DESC(SPECIAL_POPF, w, 0));
     emit_call_gs(m, OFF_STUBS + 8 * STUB_SPECIAL);
     emit_link(t, LINK_JUMP, t->next);
     t->done = true;

@@ -21,11 +21,6 @@ static uint32_t off_of(const struct trans *t, const uint8_t *p)
     return (uint32_t)(p - t->e->cache.base);
 }
 
-static bool unchained(const struct trans *t)
-{
-    return t->careful || (t->mode & MODE_STEP);
-}
-
 static bool same_page(const struct trans *t, uint64_t target)
 {
     return ((target ^ t->va) & PAGE_MASK) == 0;
@@ -88,7 +83,7 @@ void emit_link(struct trans *t, enum exit_kind kind, uint64_t target)
     struct exit_rec *x = &t->e->cache.exits[i];
     uint8_t *ok = NULL, *fail, *rel;
 
-    if (unchained(t)) {
+    if (trans_unchained(t)) {
         emit_leave(t, i);
         return;
     }
@@ -116,13 +111,38 @@ void emit_link(struct trans *t, enum exit_kind kind, uint64_t target)
     add_tail(t, i, rel, false);
 }
 
+/* mov word gs:[flags], by recipe; jcc to the entry for saved flags.  Not taken, flags go on in host flags as before. */
+static void emit_loop_jcc(struct trans *t, unsigned cc, uint64_t target)
+{
+    struct emit *m = &t->m;
+    uint8_t *rel;
+    uint32_t i;
+
+    e8(m, 0x66);
+    emit_gs(m, 0xc7, false, 0, OFF_FLAGS);
+    e8(m, FLAGS_BY_RECIPE & 0xff);
+    e8(m, FLAGS_BY_RECIPE >> 8);
+    t->b->recipe = t->recipe;
+    i = new_exit(t, LINK_JUMP, target);
+    t->e->cache.exits[i].flags_host = 0;
+    rel = emit_jcc32(m, cc);
+    t->e->cache.exits[i].patch_off = off_of(t, rel);
+    add_tail(t, i, rel, false);
+}
+
 void emit_link_jcc(struct trans *t, unsigned cc, uint64_t target)
 {
-    uint32_t i = new_exit(t, LINK_JUMP, target);
-    bool cross = !same_page(t, target) && !unchained(t);
-    uint8_t *rel = emit_jcc32(&t->m, cc);
+    bool cross = !same_page(t, target) && !trans_unchained(t);
+    uint8_t *rel;
+    uint32_t i;
 
-    if (!cross && !unchained(t))
+    if (target == t->va && !trans_unchained(t) && t->b->recipe.kind == RECIPE_NONE && recipe_fits_loop(t)) {
+        emit_loop_jcc(t, cc, target);
+        return;
+    }
+    i = new_exit(t, LINK_JUMP, target);
+    rel = emit_jcc32(&t->m, cc);
+    if (!cross && !trans_unchained(t))
         t->e->cache.exits[i].patch_off = off_of(t, rel);
     add_tail(t, i, rel, cross);
 }
@@ -158,6 +178,19 @@ static void emit_tails(struct trans *t)
     }
 }
 
+/* mov dword gs:[last_indirect], exit: where to go back to if the target is not canonical */
+void emit_indirect_mark(struct trans *t, int32_t rsp_change)
+{
+    uint32_t i;
+
+    if (!(t->mode & MODE_64))
+        return;
+    i = new_exit(t, EXIT_KIND_INDIRECT, t->in->va);
+    t->e->cache.exits[i].rsp_change = rsp_change;
+    emit_gs(&t->m, 0xc7, false, 0, OFF_LAST_INDIRECT);
+    e32(&t->m, i);
+}
+
 static void emit_jc_jump(struct trans *t, bool call)
 {
     struct emit *m = &t->m;
@@ -175,7 +208,7 @@ void emit_indirect(struct trans *t, bool call)
     struct emit *m = &t->m;
     uint8_t *go;
 
-    if (unchained(t)) {
+    if (trans_unchained(t)) {
         emit_jmp_gs(m, OFF_STUBS + 8 * STUB_IND_MISS);
         return;
     }
@@ -198,20 +231,29 @@ void emit_indirect(struct trans *t, bool call)
     emit_jc_jump(t, call);
 }
 
+/*
+ * The block goes on behind the site.  A return comes here through the shadow stack even after the block has died, so the site is
+ * on record (LINK_SITE) and block_kill() closes it.
+ */
 void emit_return_site(struct trans *t, uint64_t ret_va)
 {
     struct emit *m = &t->m;
     bool near = fits_s32(ret_va) && fits_s32(-ret_va);
     uint8_t *ok;
+    uint32_t i;
 
-    if (unchained(t))
+    if (trans_unchained(t)) {
+        t->done = true;
         return;
+    }
     if (near) {
         emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)-ret_va);
     } else {
         emit_mov_imm(m, T1, -ret_va);
         emit_lea(m, true, T0, T0, T1, 0, 0);
     }
+    i = new_exit(t, LINK_SITE, ret_va);
+    t->e->cache.exits[i].patch_off = off_of(t, m->p);
     ok = emit_jrcxz(m);
     if (near) {
         emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)ret_va);
@@ -221,7 +263,6 @@ void emit_return_site(struct trans *t, uint64_t ret_va)
     }
     emit_jc_jump(t, false);
     emit_fix8(ok, m->p);
-    emit_link(t, LINK_RETURN, ret_va);
 }
 
 static void emit_slow_paths(struct trans *t)
@@ -286,6 +327,21 @@ static void watch_frame(struct engine_vcpu *e, uint64_t mfn)
     engine_frame_protect(&e->v, MFN(mfn));
 }
 
+/* For recipe_note(): instructions whose translation is straight code. */
+static bool is_plain(const struct trans *t)
+{
+    switch (t->in->d.mnemonic) {
+    case ZYDIS_MNEMONIC_PUSHF:
+    case ZYDIS_MNEMONIC_PUSHFD:
+    case ZYDIS_MNEMONIC_PUSHFQ:
+    case ZYDIS_MNEMONIC_CLD:
+    case ZYDIS_MNEMONIC_STD:
+        return false;
+    default:
+        return t->in->d.meta.category != ZYDIS_CATEGORY_STRINGOP;
+    }
+}
+
 static void translate_insn(struct trans *t, struct insn *in, struct insn_info *info)
 {
     t->in = in;
@@ -298,9 +354,13 @@ static void translate_insn(struct trans *t, struct insn *in, struct insn_info *i
     info->flags_host = 0;
     info->borrowed = 0;
     info->align = 0;
-    if (trans_branch(t) || trans_stack(t) || trans_special(t))
+    if (trans_branch(t)) {
+        recipe_note(t, false);
         return;
-    trans_generic(t);
+    }
+    if (!trans_stack(t) && !trans_special(t))
+        trans_generic(t);
+    recipe_note(t, !t->done && is_plain(t));
 }
 
 /* The bytes at va, up to 15, from at most two pages. Number of bytes; *mfn2 set if the second page was used. */
@@ -324,7 +384,8 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
     static __thread struct insn insn;
     struct trans *t = &trans;
     struct code_cache *c = &e->cache;
-    unsigned max = mode & (MODE_STEP | MODE_CAREFUL) ? 1 : MAX_BLOCK_INSNS;
+    unsigned max = (mode & (MODE_STEP | MODE_CAREFUL)) || debug_on(DEBUG_ONE_INSN) ? 1 : MAX_BLOCK_INSNS;
+    const uint8_t *slow_at, *tails_at;
     uint64_t pos = va;
 
     c->used = (c->used + 15) & ~15ul;
@@ -334,6 +395,9 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
     t->view = mode & MODE_USER ? VIEW_USER : VIEW_KERNEL;
     t->careful = mode & MODE_CAREFUL;
     t->done = false;
+    t->region = REGION_OPEN;
+    t->region_writes = 0;
+    t->recipe.kind = RECIPE_NONE;
     t->va = va;
     t->in = NULL;
     t->nr_slow = t->nr_tails = 0;
@@ -355,7 +419,7 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
         int r;
 
         if (t->b->nr_insns == max || n == 0 || ((pos ^ va) & PAGE_MASK) || t->nr_slow > MAX_SLOW - 4 ||
-            t->nr_tails > MAX_BLOCK_EXITS - 8) {
+            t->nr_tails > MAX_BLOCK_EXITS - 8 || t->b->nr_exits > MAX_BLOCK_EXITS) {
             t->in = NULL;
             emit_link(t, LINK_JUMP, pos);
             break;
@@ -407,11 +471,15 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
         if (!(mode & MODE_64))
             pos = (uint32_t)pos;
     }
+    slow_at = t->m.p;
     emit_slow_paths(t);
+    tails_at = t->m.p;
     emit_tails(t);
     t->b->host_len = (uint32_t)(t->m.p - t->start);
     c->used += t->b->host_len;
     cache_insert(e, c->nr_blocks++);
+    if (unlikely(debug.mask & (DEBUG_IN_ASM | DEBUG_OUT_ASM)))
+        debug_log_block(t, slow_at, tails_at);
     e->stats.blocks++;
     e->stats.guest_bytes += t->b->guest_len;
     e->stats.host_bytes += t->b->host_len;

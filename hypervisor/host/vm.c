@@ -28,6 +28,7 @@
 #include "host/fault.h"
 #include "host/sandbox.h"
 #include "host/vm_domain.h"
+#include "host/vm_stats.h"
 #include "pv/panel.h"
 
 /* Frames beside the guest's own: shared_info, grant table, store and console. Address space, not memory. */
@@ -248,6 +249,8 @@ static int domain_live(struct domain *d, struct vm_failure *f)
     for (unsigned i = 0; i < nr_threads; i++)
         pthread_join(thread[i], NULL);
     pv_backends_stop(d); /* writes out what the guest has said */
+    if (vm.c->stats)
+        vm_stats_print(d);
     if (vm.thread_error) {
         f->status = EXIT_STATUS_HOST;
         snprintf(f->why, sizeof(f->why), "starting a vCPU's thread: %s", strerror(vm.thread_error));

@@ -35,6 +35,7 @@ struct vm_config {
     char *trace_filter;
     char *trace_file;    /* NULL: stderr */
     bool trace_summary;
+    bool stats;          /* print the engine's counts at the end */
 
     uint32_t debug;      /* enum debug_option */
     char *debug_file;    /* NULL: stderr */

@@ -8,6 +8,7 @@
  */
 #include "pv/bounce.h"
 
+#include "base/debug_write.h"
 #include "pv/panel.h"
 #include "pv/segment.h"
 
@@ -19,6 +20,34 @@ void pv_flat_kernel_segments(struct vcpu *v)
         v->seg[SEG_SS] = segment_flat(FLAT_KERNEL_SS64);
 }
 
+/* --debug int: what is about to enter the guest's kernel. */
+static void log_bounce(const struct vcpu *v, const struct bounce *b)
+{
+    struct message m = {.n = 0};
+
+    message_char(&m, 'v');
+    message_decimal(&m, v->id);
+    message_string(&m, " int  ");
+    message_string(&m, b->what ? b->what : "exception ");
+    if (!b->what)
+        message_decimal(&m, b->vector);
+    message_string(&m, v->user_mode ? " from user " : " from kernel ");
+    message_hex(&m, v->rip);
+    message_string(&m, " rsp ");
+    message_hex(&m, v->gpr[RSP]);
+    if (b->has_error) {
+        message_string(&m, " error ");
+        message_hex(&m, b->error);
+    }
+    if (!b->what && b->vector == VEC_PF) {
+        message_string(&m, " cr2 ");
+        message_hex(&m, v->cr2);
+    }
+    message_string(&m, " to ");
+    message_hex(&m, b->address);
+    debug_send(&m);
+}
+
 void pv_bounce(struct vcpu *v, const struct bounce *b)
 {
     struct pv_vcpu *pv = v->pv;
@@ -27,6 +56,8 @@ void pv_bounce(struct vcpu *v, const struct bounce *b)
     uint8_t mask = __atomic_load_n(&pv->info->evtchn_upcall_mask, __ATOMIC_SEQ_CST);
     unsigned n = 0;
 
+    if (debug_on(DEBUG_INT))
+        log_bounce(v, b);
     if (v->user_mode) {
         sp = pv->kernel_sp;
         segment_enter_kernel(v);

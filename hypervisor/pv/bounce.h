@@ -12,6 +12,8 @@ struct bounce {
     bool has_error;
     uint32_t error;
     bool mask_events;  /* evtchn_upcall_mask is set on the way */
+    uint8_t vector;    /* for --debug int: which exception, */
+    const char *what;  /* or, if not NULL, what else */
     bool failsafe;     /* DS, ES, FS, GS are pushed too */
 };
 

@@ -8,6 +8,7 @@
 
 #include "pv/hypercall.h"
 #include "pv/panel.h"
+#include "pv/trace.h"
 
 void pv_deliver_events(struct vcpu *v)
 {
@@ -16,7 +17,8 @@ void pv_deliver_events(struct vcpu *v)
 
     if (!__atomic_load_n(&info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) || info->evtchn_upcall_mask)
         return;
-    pv_bounce(v, &(struct bounce){.address = pv->event.address, .mask_events = true});
+    trace_upcall(v);
+    pv_bounce(v, &(struct bounce){.address = pv->event.address, .mask_events = true, .what = "event"});
 }
 
 static struct pv_callback *callback_of(struct pv_vcpu *pv, unsigned type)

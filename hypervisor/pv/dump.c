@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The register dump of a crashed domain, laid out as Xen prints it, so that people and scripts that read
- * Xen's
- * logs read ours.
+ * Xen's logs read ours.
  *
  * Heavy.  Runs on the vCPU's own thread (guest memory is read in its current view).  Promises to print
- * something
- * whatever state the guest is in: memory that can't be read is said to be so.
+ * something whatever state the guest is in: memory that can't be read is said to be so.
  */
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/rawsys.h"
+#include "base/message.h"
 #include "pv/panel.h"
 
 #define STACK_WORDS 32
@@ -110,5 +108,5 @@ void pv_dump(struct vcpu *v)
     dump_registers(&t, v);
     dump_code(&t, v);
     dump_stack(&t, v);
-    rawsys_write(2, t.buf, t.len);
+    message_write(t.buf, t.len);
 }

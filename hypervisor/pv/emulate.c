@@ -12,6 +12,7 @@
 #include "pv/cpu_ops.h"
 #include "pv/panel.h"
 
+#define ECX_OSXSAVE (1u << 27) /* of CPUID leaf 1 */
 #define FORCED_PREFIX_LEN 5u
 #define IOPL_KERNEL 1u /* privilege that a guest kernel has towards IOPL, unless architectural_iopl */
 
@@ -31,6 +32,13 @@ static enum emulated emulate_cpuid(struct insn *in)
     struct cpuid_regs r;
 
     pv_cpuid(v, (uint32_t)v->gpr[RAX], (uint32_t)v->gpr[RCX], &r);
+    /*
+     * Part of the PV ABI since Linux learned to rely on it: a kernel that asks with the prefix sees OSXSAVE wherever it may use
+     * XSAVE, before it has set CR4.OSXSAVE.
+     */
+    if (in->forced && !v->user_mode && (uint32_t)v->gpr[RAX] == 1 &&
+        cpu_policy_has(v->domain->cpu_policy, CPU_XSAVE))
+        r.ecx |= ECX_OSXSAVE;
     v->gpr[RAX] = r.eax;
     v->gpr[RBX] = r.ebx;
     v->gpr[RCX] = r.ecx;
@@ -341,6 +349,7 @@ void pv_emulate(struct vcpu *v)
         pv_inject(v, VEC_UD, -1);
         return;
     }
+    in.forced = skip != 0;
     switch (emulate_one(&in)) {
     case EMU_DONE:
         v->rip += in.len;

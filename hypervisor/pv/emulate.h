@@ -30,6 +30,7 @@ struct insn {
     uint8_t opsize;   /* operand size in bytes: 2, 4, 8 */
     uint8_t adsize;   /* address size in bytes: 2, 4, 8 */
     bool rep, repne, lock, opsize_prefix;
+    bool forced;      /* behind the forced-emulation prefix */
     uint8_t rex;      /* 0: none */
     int8_t segment;   /* override, -1: none */
     uint16_t opcode;  /* 0x00xx, or 0x0fxx */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Port I/O of an unprivileged PV guest.  Allowed by IOPL, #GP(0) otherwise; behind the ports is nothing: reads give all
- * ones, writes are lost.  The exception is the interval timer (ports 0x40 to 0x43), whose counters read as zero, that
+ * Port I/O of an unprivileged PV guest.  Allowed by IOPL or by the I/O bitmap that the guest kernel names
+ * (PHYSDEVOP_set_iobitmap), #GP(0) otherwise; behind the ports is nothing: reads give all ones, writes are lost.  The exception is the interval timer (ports 0x40 to 0x43), whose counters read as zero, that
  * is, stopped: a kernel that tries to calibrate its TSC against it then gives up at once instead of after 100,000 reads.
  */
 #include "pv/emulate.h"
@@ -25,6 +25,27 @@ static uint32_t port_read(uint16_t port, unsigned n)
     return value;
 }
 
+/* The bitmap is in the guest kernel's memory, whichever mode the vCPU is in. What can't be read allows nothing. */
+static bool bitmap_allows(struct vcpu *v, uint16_t port, unsigned n)
+{
+    const struct pv_vcpu *pv = v->pv;
+    bool user_mode = v->user_mode;
+    uint16_t bits;
+    bool ok;
+
+    if (port + n > pv->io_bitmap_ports)
+        return false;
+    v->user_mode = false;
+    ok = guest_read(v, gva_add(pv->io_bitmap, port / 8), &bits, sizeof(bits));
+    v->user_mode = user_mode;
+    return ok && !(bits & ((1u << n) - 1) << port % 8);
+}
+
+static bool port_allowed(struct vcpu *v, uint16_t port, unsigned n)
+{
+    return emulate_iopl_ok(v) || bitmap_allows(v, port, n);
+}
+
 /* Bytes that an opcode moves: even ones 1, odd ones by operand size (never 8). */
 static unsigned port_size(const struct insn *in)
 {
@@ -46,7 +67,7 @@ enum emulated emulate_in_out(struct insn *in)
             return EMU_INJECTED;
         port = (uint16_t)imm;
     }
-    if (!emulate_iopl_ok(v))
+    if (!port_allowed(v, port, n))
         return EMU_GP0;
     if (in->opcode & 2) /* OUT */
         return EMU_DONE;
@@ -91,7 +112,7 @@ enum emulated emulate_ins_outs(struct insn *in)
     bool repeat = in->rep || in->repne;
     uint64_t by = v->rflags & FLAG_DF ? -(uint64_t)n : n;
 
-    if (!emulate_iopl_ok(v))
+    if (!port_allowed(v, (uint16_t)v->gpr[RDX], n))
         return EMU_GP0;
     if (!repeat) {
         if (!string_element(in, n, input))

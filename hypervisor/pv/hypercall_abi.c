@@ -521,7 +521,16 @@ static const struct abi_op memory_ops[] = {
     OP(XENMEM_set_memory_map, NO_ARG, MM),
     OP(XENMEM_maximum_gpfn, &xen_memory_domain_one, MM),
     OP(XENMEM_remove_from_physmap, &xen_remove_from_physmap_one, MM),
+    OP(XENMEM_set_pod_target, NO_ARG, MM),
+    OP(XENMEM_get_pod_target, NO_ARG, MM),
+    OP(XENMEM_add_to_physmap_batch, NO_ARG, MM),
+    /* The headers show these to tools only. */
+    {21, "XENMEM_access_op", NO_ARG, GROUP_MM, ABI_RESULT},
+    {24, "XENMEM_claim_pages", NO_ARG, GROUP_MM, ABI_RESULT},
+    {27, "XENMEM_reserved_device_memory_map", NO_ARG, GROUP_MM, ABI_RESULT},
     OP(XENMEM_machphys_compat_mfn_list, &xen_machphys_mfn_list_one, MM),
+    OP(XENMEM_get_vnumainfo, NO_ARG, MM),
+    OP(XENMEM_acquire_resource, NO_ARG, MM),
 };
 
 static const struct abi_op version_ops[] = {
@@ -568,6 +577,7 @@ static const struct abi_op physdev_ops[] = {
     OP(PHYSDEVOP_apic_write, &physdev_apic_one, MISC),
     OP(PHYSDEVOP_eoi, &physdev_eoi_one, EVENT),
     OP(PHYSDEVOP_map_pirq, &physdev_map_pirq_one, MISC),
+    OP(PHYSDEVOP_unmap_pirq, NO_ARG, MISC),
     OP(PHYSDEVOP_pirq_eoi_gmfn_v1, NO_ARG, MISC),
     OP(PHYSDEVOP_setup_gsi, &physdev_setup_gsi_one, MISC),
     OP(PHYSDEVOP_get_free_pirq, &physdev_get_free_pirq_one, MISC),
@@ -589,6 +599,11 @@ static const struct abi_op hvm_ops[] = {
     OP(HVMOP_flush_tlbs, NO_ARG, MISC),
     OP(HVMOP_pagetable_dying, NO_ARG, MISC),
     OP(HVMOP_get_time, NO_ARG, MISC),
+    OP(HVMOP_xentrace, NO_ARG, MISC),
+    OP(HVMOP_get_mem_type, NO_ARG, MISC),
+    OP(HVMOP_set_evtchn_upcall_vector, NO_ARG, MISC),
+    OP(HVMOP_guest_request_vm_event, NO_ARG, MISC),
+    OP(HVMOP_altp2m, NO_ARG, MISC),
 };
 
 /* ---- hypercalls: argument i is the field at offset 8 * i ---- */

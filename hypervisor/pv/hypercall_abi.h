@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The PV ABI as data: what every hypercall's arguments, sub-operations and structures are called and how they
- * are
- * written.  The tracer decodes from it; other tools (the ABI document's check, fuzzers) can walk it too.
+ * The PV ABI as data: what every hypercall's arguments, sub-operations and structures are called and how
+ * they are written.  The tracer decodes from it; other tools (the ABI document's check, fuzzers) can walk
+ * it too.
  *
- * Everything is a structure of fields.  A hypercall's arguments are a structure of up to six 64-bit fields; a
- * pointer
- * argument is a field that says what it points to and how many of them; a sub-operation says what the
- * ABI_OP_ARG argument points to.  All constant data: safe to read from light code.
+ * Everything is a structure of fields.  A hypercall's arguments are a structure of up to six 64-bit fields;
+ * a pointer argument is a field that says what it points to and how many of them; a sub-operation says what
+ * the ABI_OP_ARG argument points to.  All constant data: safe to read from light code.
  */
 #ifndef DIPTYCH_PV_HYPERCALL_ABI_H
 #define DIPTYCH_PV_HYPERCALL_ABI_H

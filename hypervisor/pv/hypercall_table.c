@@ -7,7 +7,7 @@
  * Argument counts are those of the C prototypes in xen/ *.h; the tracer's view of the same calls is
  * pv/hypercall_abi.c, and docs/pv-abi.md is checked against both.
  *
- * Heavy rows: memory_op and grant_table_op take and give back frames (mem/machine.c is heavy).
+ * Heavy rows: memory_op takes and gives back frames (mem/machine.c is heavy).
  */
 #include "pv/hypercall.h"
 
@@ -35,7 +35,7 @@ const struct hypercall hypercalls[NR_HYPERCALLS] = {
     ROW(xen_version, 2),
     ROW(console_io, 3),
     ROW_REFUSED(physdev_op_compat, 1),
-    ROW_HEAVY(grant_table_op, 3),
+    ROW(grant_table_op, 3),
     ROW(vm_assist, 2),
     ROW(update_va_mapping_otherdomain, 4),
     ROW(iret, 0),

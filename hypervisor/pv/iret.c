@@ -61,6 +61,7 @@ int64_t hc_iret(struct vcpu *v, const uint64_t arg[6])
         /* what Xen's own IRET would have faulted on */
         pv_bounce(v, &(struct bounce){.address = pv->failsafe.address,
                                       .mask_events = pv->failsafe.mask_events,
+                                      .what = "failsafe",
                                       .failsafe = true});
     }
     return HYPERCALL_KEEP_REGS;

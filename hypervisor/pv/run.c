@@ -3,6 +3,7 @@
  * The run loop of a PV vCPU: serve requests, deliver events, run the guest, see why it came back.
  */
 #include "pv/bounce.h"
+#include "pv/cpu_ops.h"
 #include "pv/hypercall.h"
 #include "pv/mm.h"
 #include "pv/panel.h"
@@ -33,7 +34,7 @@ static void on_syscall(struct vcpu *v)
     }
     v->gpr[RCX] = v->rip;
     v->gpr[R11] = v->rflags;
-    pv_bounce(v, &(struct bounce){.address = c->address, .mask_events = c->mask_events});
+    pv_bounce(v, &(struct bounce){.address = c->address, .mask_events = c->mask_events, .what = "syscall"});
 }
 
 /* SYSENTER from user mode: as Xen, the frame says little of where it came from (xen/callback.h). */
@@ -50,13 +51,17 @@ static void on_sysenter(struct vcpu *v)
     v->gpr[RSP] = 0;
     v->seg[SEG_CS].selector = 3;
     v->seg[SEG_SS].selector = FLAT_USER_SS64;
-    pv_bounce(v, &(struct bounce){.address = pv->sysenter.address, .mask_events = pv->sysenter.mask_events});
+    pv_bounce(v, &(struct bounce){
+                     .address = pv->sysenter.address, .mask_events = pv->sysenter.mask_events, .what = "sysenter"});
 }
 
 static void on_exception(struct vcpu *v)
 {
     const struct vcpu_exit *x = &v->exit;
 
+    /* #NM is delivered with TS already cleared: kernels rely on it (as Xen's do_device_not_available()). */
+    if (x->vector == VEC_NM)
+        pv_set_task_switched(v, false);
     if (x->vector == VEC_PF)
         pv_inject_page_fault(v, x->cr2, x->error);
     else
@@ -92,7 +97,7 @@ static void deliver_nmi(struct vcpu *v)
 
     __atomic_fetch_and(&v->requests, ~VCPU_REQ_NMI, __ATOMIC_SEQ_CST);
     if (pv->nmi.address)
-        pv_bounce(v, &(struct bounce){.address = pv->nmi.address, .mask_events = true});
+        pv_bounce(v, &(struct bounce){.address = pv->nmi.address, .mask_events = true, .what = "nmi"});
 }
 
 static void wait_blocked(struct vcpu *v)

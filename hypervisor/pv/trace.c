@@ -3,8 +3,7 @@
  * Recording of hypercalls, traps and upcalls into the vCPU's ring.  Light.
  *
  * What arguments point to is copied as the guest has it at that moment, a second time beside the handler's
- * own
- * reading: a guest that changes it in between fools the trace, and nothing else.
+ * own reading: a guest that changes it in between fools the trace, and nothing else.
  */
 #include "pv/panel.h"
 #include "pv/trace_internal.h"
@@ -141,8 +140,10 @@ static void capture_list(struct cursor *c, struct vcpu *v, unsigned id, const st
         b = blob_add(c, v, id, va, n < TRACE_STRING_MAX ? n : TRACE_STRING_MAX);
     } else {
         fit = TRACE_BLOB_MAX / (s->size - s->start);
+        if (fit > TRACE_ITEMS_MAX)
+            fit = TRACE_ITEMS_MAX;
         if (l->count_offset == ABI_UNTIL_ZERO)
-            n = count_until_zero(v, s, va, fit);
+            n = count_until_zero(v, s, va, fit + 1); /* one more tells that there is more */
         b = blob_add(c, v, id, va + s->start, (n < fit ? n : fit) * (s->size - s->start));
     }
     if (!b)

@@ -2,15 +2,12 @@
 /*
  * The hypercall tracer: what a guest asks of the hypervisor, printed in the manner of strace.
  *
- * vCPU threads record calls (light code) into a ring each; a writer thread formats and writes them.  Nothing
- * is
- * lost: a vCPU whose ring is full waits for the writer.  With d->trace == NULL it costs one predictable
- * branch
- * a hypercall.
+ * vCPU threads record calls (light code) into a ring each; a writer thread formats and writes them.
+ * Nothing is lost: a vCPU whose ring is full waits for the writer.  With d->trace == NULL it costs one
+ * predictable branch a hypercall.
  *
- * Files: hypercall_abi.c (what arguments mean), trace.c (recording), trace_filter.c, trace_format.c (records
- * to text),
- * trace_writer.c (thread, summary, life).
+ * Files: hypercall_abi.c (what arguments mean), trace.c (recording), trace_filter.c, trace_format.c
+ * (records to text), trace_writer.c (thread, summary, life).
  */
 #ifndef DIPTYCH_PV_TRACE_H
 #define DIPTYCH_PV_TRACE_H
@@ -21,13 +18,10 @@ struct trace;
 
 struct trace_config {
     /*
-     * What to trace, as strace's -e: names of hypercalls ("mmu_update"), of sub-operations ("EVTCHNOP_send"),
-     * groups
-     * ("%mm", "%event", "%sched", "%time", "%cpu", "%grant", "%misc"; "%trap" and "%upcall" for exceptions
-     * and
-     * event upcalls that the guest gets), "all", "none"; a comma between, "!" in front for all hypercalls but
-     * these.
-     * NULL or "": all.
+     * What to trace, as strace's -e: names of hypercalls ("mmu_update"), of sub-operations
+     * ("EVTCHNOP_send"), groups ("%mm", "%event", "%sched", "%time", "%cpu", "%grant", "%misc"; "%trap" and
+     * "%upcall" for exceptions and event upcalls that the guest gets), "all", "none"; a comma between, "!"
+     * in front for all hypercalls but these. NULL or "": all.
      */
     const char *filter;
     int fd;       /* where lines and summary go; stays the caller's */

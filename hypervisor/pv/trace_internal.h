@@ -42,14 +42,14 @@ struct trace_blob {
 #define TRACE_RECORD_MAX 4096u
 #define TRACE_BLOB_MAX   1024u
 #define TRACE_STRING_MAX 128u
+#define TRACE_ITEMS_MAX  32u /* of a list, as in strace */
 #define TRACE_RING_SIZE  (1u << 20)
 
 #define TRACE_SPACE_WANTED 1
 
 /*
- * One producer, the vCPU's thread, and one consumer, the writer.  head and tail count bytes since the start;
- * the
- * ring holds tail .. head.  Records don't wrap: TRACE_PAD fills the end.
+ * One producer, the vCPU's thread, and one consumer, the writer.  head and tail count bytes since the
+ * start; the ring holds tail .. head.  Records don't wrap: TRACE_PAD fills the end.
  */
 struct trace_ring {
     uint8_t *data;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The tracer's writer thread: takes records out of the rings in order of time, pairs begins and ends of
- * calls, prints
- * lines, adds up the summary.  Heavy.
+ * calls, prints lines, adds up the summary.  Heavy.
  *
  * A call is one line when it has ended.  A multicall becomes an opened line, its calls indented, and a
- * closing line.  A call that
- * lasts while nothing else happens is shown as <unfinished ...> and resumed later, as strace does.
+ * closing line.  A call that lasts while nothing else happens is shown as <unfinished ...> and resumed
+ * later, as strace does.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "base/message.h"
 #include "pv/panel.h"
 #include "pv/trace_internal.h"
 
@@ -34,6 +34,10 @@ static void out_flush(struct trace *t)
 {
     size_t done = 0;
 
+    if (t->fd == STDERR_FILENO) { /* perhaps a terminal, perhaps raw */
+        message_write(t->out, t->out_len);
+        done = t->out_len;
+    }
     while (done < t->out_len && !t->write_failed) {
         ssize_t n = write(t->fd, t->out + done, t->out_len - done);
 

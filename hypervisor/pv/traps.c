@@ -5,12 +5,14 @@
 #include "pv/bounce.h"
 #include "pv/hypercall.h"
 #include "pv/panel.h"
+#include "pv/trace.h"
 #include "pv/traps.h"
 
 static void deliver(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
     const struct pv_trap *t = &v->pv->traps[vector];
 
+    trace_trap(v, vector, has_error ? (int64_t)error : -1, v->cr2);
     if (!t->address) {
         domain_crash(v->domain, v, "no trap handler for exception vector", vector);
         return;
@@ -18,6 +20,7 @@ static void deliver(struct vcpu *v, uint8_t vector, bool has_error, uint32_t err
     pv_bounce(v, &(struct bounce){.address = t->address,
                                   .has_error = has_error,
                                   .error = error,
+                                  .vector = vector,
                                   .mask_events = t->flags & 4}); /* TI_GET_IF */
 }
 

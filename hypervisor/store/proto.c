@@ -116,9 +116,9 @@ int store_path_canonicalize(const char *path, uint16_t domid, bool special_ok, c
 {
     int n;
 
-    if (path[0] == '/')
-        n = snprintf(out, STORE_PATH_SIZE, "%s", path);
-    else if (path[0] == '@' && special_ok)
+    if (path[0] == '@' && !special_ok)
+        return EINVAL;
+    if (path[0] == '/' || path[0] == '@')
         n = snprintf(out, STORE_PATH_SIZE, "%s", path);
     else
         n = snprintf(out, STORE_PATH_SIZE, "/local/domain/%u/%s", domid, path);

@@ -109,42 +109,43 @@ static bool has_avx2(void)
 }
 
 /*
- * possible: NULL means everywhere. prepare: done before the measurement; a row that has it is a single long
- * operation, not warmed up.
+ * possible: NULL means everywhere. one_cpu: see pin(). prepare: done before the measurement; a row that has
+ * it is a single long operation, not warmed up.
  */
 static const struct row {
     const char *name;
     void (*run)(uint64_t n);
     bool (*possible)(void);
     void (*prepare)(void);
+    bool one_cpu;
 } rows[] = {
     // clang-format off
-    {"syscall", row_syscall, NULL, NULL},
-    {"page-fault", row_fault, NULL, NULL},
-    {"mmap-touch-munmap", row_mmap, NULL, NULL},
-    {"mprotect-pair", row_mprotect, NULL, NULL},
-    {"signal", row_signal, NULL, NULL},
-    {"pipe-pingpong", row_pipe, NULL, NULL},
-    {"fork-wait", row_fork, NULL, NULL},
-    {"fork-exec", row_exec, NULL, NULL},
-    {"shell-200", row_shell200, NULL, NULL},
-    {"pread-4k", row_pread, NULL, NULL},
-    {"crc-table", row_crc, NULL, NULL},
-    {"quicksort", row_quicksort, NULL, NULL},
-    {"sha256", row_sha256, NULL, NULL},
-    {"interpreter", row_interpreter, NULL, NULL},
-    {"recursion", row_recursion, NULL, NULL},
-    {"nested-calls", row_calls, NULL, NULL},
-    {"indirect-1", row_indirect1, NULL, NULL},
-    {"indirect-8", row_indirect8, NULL, NULL},
-    {"chase-l1", row_chase_l1, NULL, NULL},
-    {"chase-64m", row_chase_64m, NULL, NULL},
-    {"gzip-32m", row_gzip, NULL, gzip_prepare},
-    {"matmul-scalar", row_matmul_scalar, NULL, NULL},
-    {"matmul-sse2", row_matmul_sse2, NULL, NULL},
-    {"matmul-avx2", row_matmul_avx2, has_avx2, NULL},
-    {"memcpy-libc", row_memcpy, NULL, NULL},
-    {"rep-movsb", row_movsb, NULL, NULL},
+    {"syscall", row_syscall, NULL, NULL, false},
+    {"page-fault", row_fault, NULL, NULL, false},
+    {"mmap-touch-munmap", row_mmap, NULL, NULL, false},
+    {"mprotect-pair", row_mprotect, NULL, NULL, false},
+    {"signal", row_signal, NULL, NULL, false},
+    {"pipe-pingpong", row_pipe, NULL, NULL, true},
+    {"fork-wait", row_fork, NULL, NULL, true},
+    {"fork-exec", row_exec, NULL, NULL, true},
+    {"shell-200", row_shell200, NULL, NULL, true},
+    {"pread-4k", row_pread, NULL, NULL, false},
+    {"crc-table", row_crc, NULL, NULL, false},
+    {"quicksort", row_quicksort, NULL, NULL, false},
+    {"sha256", row_sha256, NULL, NULL, false},
+    {"interpreter", row_interpreter, NULL, NULL, false},
+    {"recursion", row_recursion, NULL, NULL, false},
+    {"nested-calls", row_calls, NULL, NULL, false},
+    {"indirect-1", row_indirect1, NULL, NULL, false},
+    {"indirect-8", row_indirect8, NULL, NULL, false},
+    {"chase-l1", row_chase_l1, NULL, NULL, false},
+    {"chase-64m", row_chase_64m, NULL, NULL, false},
+    {"gzip-32m", row_gzip, NULL, gzip_prepare, false},
+    {"matmul-scalar", row_matmul_scalar, NULL, NULL, false},
+    {"matmul-sse2", row_matmul_sse2, NULL, NULL, false},
+    {"matmul-avx2", row_matmul_avx2, has_avx2, NULL, false},
+    {"memcpy-libc", row_memcpy, NULL, NULL, false},
+    {"rep-movsb", row_movsb, NULL, NULL, false},
     // clang-format on
 };
 
@@ -177,20 +178,24 @@ static bool selected(const char *only, const char *name)
     return false;
 }
 
-/* One CPU for all, as a guest with one vCPU has it: a wake-up across CPUs is another measurement. */
-static void pin(void)
+/*
+ * Rows with several processes run on one CPU, as in a guest with one vCPU: a wake-up across CPUs is another
+ * measurement. It is the CPU where the scheduler has put us, and only for the row, so that a busy host is no
+ * worse for us than for a guest, whose threads may move.
+ */
+static void pin(bool one)
 {
+    static cpu_set_t all;
     cpu_set_t set;
 
-    if (sched_getaffinity(0, sizeof(set), &set))
+    if (!CPU_COUNT(&all) && sched_getaffinity(0, sizeof(all), &all))
         return;
-    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--)
-        if (CPU_ISSET(cpu, &set)) {
-            CPU_ZERO(&set);
-            CPU_SET(cpu, &set);
-            sched_setaffinity(0, sizeof(set), &set);
-            return;
-        }
+    set = all;
+    if (one) {
+        CPU_ZERO(&set);
+        CPU_SET(sched_getcpu(), &set);
+    }
+    sched_setaffinity(0, sizeof(set), &set);
 }
 
 int main(int argc, char **argv)
@@ -220,7 +225,6 @@ int main(int argc, char **argv)
     bench_self = realpath("/proc/self/exe", NULL);
     if (!bench_self)
         bench_die("/proc/self/exe");
-    pin();
     integer_prepare();
     matrix_prepare();
     printf("mark begin %llu\n", (unsigned long long)now_ns());
@@ -235,6 +239,7 @@ int main(int argc, char **argv)
             printf("skip %s: this CPU doesn't offer it\n", row->name);
             continue;
         }
+        pin(row->one_cpu);
         if (row->prepare)
             row->prepare();
         else

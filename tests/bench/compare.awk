@@ -38,17 +38,24 @@ function human(ns) {
 function times(a, b) { return a == 0 || b == 0 ? "-" : sprintf("%.2f", a / b) }
 
 # Geometric mean of how many times faster Diptych is than `other` over the rows; sets worst and worst_row; 0 when no row has both.
-function advantage(rows, other,    n, a, i, sum, count, r) {
+# A row that `other` has and Diptych hasn't (it doesn't offer the instructions, or died before) is the worst there is.
+function advantage(rows, other,    n, a, i, sum, count, r, missing) {
     n = split(rows, a, " ")
     worst = 0
+    missing = ""
     for (i = 1; i <= n; i++) {
-        if (!value["diptych", a[i]] || !value[other, a[i]])
+        if (!value[other, a[i]])
             continue
+        if (!value["diptych", a[i]]) {
+            missing = a[i]
+            continue
+        }
         r = value[other, a[i]] / value["diptych", a[i]]
         if (worst == 0 || r < worst) { worst = r; worst_row = a[i] }
         sum += log(r)
         count++
     }
+    if (missing != "") { worst = 0; worst_row = missing ": no result" }
     return count ? exp(sum / count) : 0
 }
 

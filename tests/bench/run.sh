@@ -136,6 +136,10 @@ there() {
     esac
 }
 
+# Others' work on the same CPUs is in every figure, and not in equal parts.
+busy=$(awk -v cpus="$(nproc)" '{ print ($1 > cpus / 4) ? $1 : "" }' /proc/loadavg)
+[ -z "$busy" ] || echo "bench: the load average is $busy before we start: these figures are not to be quoted"
+
 : >$out/raw
 present=
 for environment in $(echo "$environments" | tr , ' '); do
@@ -154,4 +158,5 @@ while [ $round -le "$rounds" ]; do
     round=$((round + 1))
 done
 awk -f tests/bench/compare.awk $out/raw || status=1
+[ -z "$busy" ] || echo "bench: taken on a busy machine (load average $busy before the start): not to be quoted"
 exit $status

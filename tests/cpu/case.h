@@ -109,7 +109,7 @@ struct test_case {
     bool glued[MAX_INSNS];  /* belongs to the one before: the shrinker drops both or none */
     unsigned nr_pokes;
     struct poke poke[MAX_POKES];
-    bool loose_cr2;         /* CR2 may be anywhere in the area: CPUs touch FXSAVE's and XSAVE's in an order of their own */
+    bool loose_cr2;         /* CR2 need only be near: CPUs touch the area of FXSAVE & Co. in orders of their own */
     uint64_t flags_mask;    /* RFLAGS bits that are not compared, 0 so far: the same CPU computes both */
 };
 

@@ -6,8 +6,8 @@
  * page is writable for the TLB only after a write walked it).  Exits become what the same instruction does on the
  * bare CPU under Linux.
  *
- * The guest's x87/SSE/AVX state is live in the host's registers while the engine runs: run_with_fpu() puts it there and takes
- * it out, with the engine between.
+ * The guest's x87/SSE/AVX state is live in the host's registers while the engine runs: run_with_fpu() puts it
+ * there and takes it out, with the engine between.
  */
 #include "engine_side.h"
 
@@ -260,7 +260,10 @@ static void outcome_emulate(const struct test_case *t, struct outcome *out)
     status = ZydisDecoderDecodeFull(&dec, b, n, &in, op);
     if (ZYAN_FAILED(status)) {
         /* More than 15 bytes are #GP. */
-        out->vector = status == ZYDIS_STATUS_NO_MORE_DATA && n == sizeof(b) ? VEC_GP : VEC_UD;
+        out->vector = status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ||
+                              (status == ZYDIS_STATUS_NO_MORE_DATA && n == sizeof(b))
+                          ? VEC_GP
+                          : VEC_UD;
         return;
     }
     if (in.mnemonic == ZYDIS_MNEMONIC_UD0 || in.mnemonic == ZYDIS_MNEMONIC_UD1 || in.mnemonic == ZYDIS_MNEMONIC_UD2 ||

@@ -89,7 +89,8 @@ const char *forms_banned(const ZydisDecodedInstruction *in)
     if (in->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
         return "loads CS: the panel's";
     if ((in->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
-         (in->opcode == 0x8c || in->opcode == 0x8e || (in->opcode < 0x20 && (in->opcode & 6) == 6 && in->opcode != 0x0f))) ||
+         (in->opcode == 0x8c || in->opcode == 0x8e ||
+          (in->opcode < 0x20 && (in->opcode & 6) == 6 && in->opcode != 0x0f))) ||
         (in->opcode_map == ZYDIS_OPCODE_MAP_0F && (in->opcode & 0xf6) == 0xa0))
         return "segment registers are the panel's";
     if (in->opcode_map == ZYDIS_OPCODE_MAP_0F && in->opcode == 0x0d && in->raw.modrm.mod == 3)

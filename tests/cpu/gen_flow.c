@@ -380,7 +380,7 @@ static void smc_opcode(struct gen *g, bool looped, bool alias)
         {0x0f, 0xaf, 0xd8, 0x90}, /* imul ebx, eax */
         {0x01, 0xd8, 0x11, 0xd3}, /* add eax, ebx; adc ebx, edx */
         {0xf8, 0x19, 0xdb, 0xf9}, /* clc; sbb ebx, ebx; stc */
-        {0xeb, 0x01, 0xf4, 0x40 | 0x90}, /* jmp over hlt; nop-like */
+        {0xeb, 0x01, 0xf4, 0x90}, /* jmp over hlt; nop */
         {0x0f, 0x0b, 0x90, 0x90}, /* ud2 */
         {0xcc, 0x90, 0x90, 0x90}, /* int3 */
         {0x31, 0xc0, 0x75, 0x00}, /* xor eax, eax; jnz next */
@@ -434,13 +434,10 @@ static void smc_push(struct gen *g)
     GEN(g, 0x50); /* push rax */
     if (rng_pct(&g->r, 50))
         GEN(g, 0x50);
-    site = GEN(g, 0x83, 0xc3, 0x07); /* add ebx, 7 */
-    GEN(g, 0x83, 0xc3, 0x07);
-    GEN(g, 0x83, 0xc3, 0x07);
-    GEN(g, 0x83, 0xc3, 0x07);
-    GEN(g, 0x83, 0xc3, 0x07);
-    GEN(g, 0x83, 0xc3, 0x07);
-    g->known &= (uint16_t)~(1u << RBX);
+    site = g->t->code_len;
+    for (unsigned i = 0; i < 5; i++)
+        GEN(g, 0x05, 0x90, 0x90, 0x90, 0x90); /* add eax, imm32: NOPs if run from the middle */
+    g->known &= (uint16_t)~(1u << RAX);
     gen_patch(g, addr, g->t->code_va + site + 16, g->code32 ? 4 : 8);
     gen_set_reg(g, RSP, STACK_LOW + 0x1f00);
 }

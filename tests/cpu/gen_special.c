@@ -486,10 +486,13 @@ static void insert_prefixes(struct gen *g, unsigned off)
 
     if (len + n > MAX_CODE)
         return;
+    /* Too long is #GP, even if it is undefined as well: which, only the CPU knows. So only harmless ones then. */
+    if (n <= 4 && len - off + n > ZYDIS_MAX_INSTRUCTION_LENGTH)
+        return;
     memcpy(saved, t->code, len);
     memmove(t->code + off + n, t->code + off, len - off);
     for (unsigned i = 0; i < n; i++)
-        t->code[off + i] = n > 4 && rng_pct(&g->r, 90) ? 0x3e
+        t->code[off + i] = n > 4 ? 0x3e
                            : !g->code32 && rng_pct(&g->r, 15) ? (uint8_t)(0x40 | rng_below(&g->r, 16))
                                                               : prefixes[rng_below(&g->r, ARRAY_SIZE(prefixes))];
     t->code_len = len + n;
@@ -505,7 +508,10 @@ void gen_emit_prefix(struct gen *g, const struct gen_class *c, const struct form
 
     (void)c;
     for (unsigned n = 1 + (unsigned)rng_below(&g->r, 5); n && gen_room(g) > 160; n--) {
-        if (!gen_form(g, gen_pick(g, set)))
+        const struct form *f = gen_pick(g, set);
+
+        /* LOCK MOV CR0 is MOV CR8, or undefined, by vendor. */
+        if ((f->map == 1 && f->opcode >= 0x20 && f->opcode <= 0x23) || !gen_form(g, f))
             continue;
         off = g->t->insn_off[g->t->nr_insns - 1];
         insert_prefixes(g, off);

@@ -165,6 +165,10 @@ void case_image(const struct test_case *t, uint8_t *image)
     for (unsigned i = 0; i < t->code_len; i++)
         if (layout_find(t->code_va + i))
             image[layout_offset(t->code_va + i)] = t->code[i];
+    /* A case that jumps over its HLT finds more of them. */
+    for (unsigned i = 0; i < 16; i++)
+        if (layout_find(t->code_va + t->code_len + i))
+            image[layout_offset(t->code_va + t->code_len + i)] = 0xf4;
     for (unsigned i = 0; i < t->nr_pokes; i++)
         for (unsigned j = 0; j < t->poke[i].len; j++)
             if (layout_find(t->poke[i].va + j))

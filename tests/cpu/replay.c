@@ -198,7 +198,7 @@ static void read_line(const struct reader *r, const char *key, const char *value
     if (!strcmp(key, "mode")) {
         t->code32 = read_number(r, value) == 32;
     } else if (!strcmp(key, "class")) {
-        snprintf(t->cls, sizeof(t->cls), "%s", value);
+        snprintf(t->cls, sizeof(t->cls), "%.15s", value);
     } else if (!strcmp(key, "mem")) {
         t->mem_seed = read_number(r, value);
     } else if (!strcmp(key, "loose_cr2")) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The shrinker: instructions but HLT become NOPs of the same length (so that nothing else moves), then the case is cut behind the
- * last that matters, then registers, flags and pokes go to zero; again until nothing changes.
+ * The shrinker: instructions but HLT become NOPs of the same length (so that nothing else moves), then the case
+ * is cut behind the last that matters, then registers, flags and pokes go to zero; again until nothing changes.
  */
 #include "shrink.h"
 

@@ -260,9 +260,11 @@ static int child_waits_signal(void)
 
 START_TEST(signal_arrives)
 {
-    pid_t pid = start(child_waits_signal, false);
     char text[2];
+    pid_t pid;
 
+    signal(SIGHUP, SIG_DFL);
+    pid = start(child_waits_signal, false);
     ck_assert_int_eq(read(out_fd, text, 2), 2);
     kill(pid, SIGCONT); /* not one that ends us */
     kill(pid, SIGHUP);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The tracer from hypercall_call() to lines: decoding, nesting, filters, summary, a ring that fills up; and
- * that the
- * tables that drive it agree with each other.
+ * that the tables that drive it agree with each other.
  */
 #include <check.h>
 #include <pthread.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What the tracer and the hypercall dispatch need of the other parts, small enough for unit tests: guest
- * memory that
- * is one array, a clock that ticks at every look, and hypercall handlers that return what the test says.
+ * memory that is one array, a clock that ticks at every look, and hypercall handlers that return what the
+ * test says.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the programs in this folder share. Each is one property of the machine, run inside a guest as an ordinary program: exit
- * status 0 when it holds, 77 when it can't be tried here (the last line says why), anything else when it doesn't. The first
- * line of each names the widths it is built for.
+ * What the programs in this folder share. Each is one property of the machine, run inside a guest as an
+ * ordinary program: exit status 0 when it holds, 77 when it can't be tried here (the last line says why),
+ * anything else when it doesn't. The first line of each names the widths it is built for.
  */
 #ifndef DIPTYCH_TESTS_INSIDE_CHECK_H
 #define DIPTYCH_TESTS_INSIDE_CHECK_H

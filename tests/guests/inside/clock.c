@@ -1,8 +1,8 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Time never goes back, on no CPU and by no way of asking (vDSO or system call), and sleeps last as long as asked: not less, and
- * not absurdly more. A pvclock page that is torn, or differs between vCPUs, goes back.
+ * Time never goes back, on no CPU and by no way of asking (vDSO or system call), and sleeps last as long as
+ * asked: not less, and not absurdly more. A pvclock page that is torn, or differs between vCPUs, goes back.
  */
 #include "check.h"
 
@@ -46,7 +46,8 @@ static void *watch(void *argument)
             uint64_t now = i % 8 ? monotonic_ns() : by_system_call_ns(CLOCK_MONOTONIC);
 
             if (now < latest)
-                FAIL("went back by %llu ns on CPU %u", (unsigned long long)(latest - now), number % (unsigned)cpus);
+                FAIL("went back by %llu ns on CPU %u", (unsigned long long)(latest - now),
+                     number % (unsigned)cpus);
             latest = now;
         }
         pthread_mutex_unlock(&lock);

@@ -1,9 +1,9 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The ways of a 32-bit system call: int 0x80 (from 32- and from 64-bit programs), and the vDSO's own way, whichever of sysenter,
- * syscall and int 0x80 the kernel chose; results, error codes and registers come back as the ABI says. On a PV kernel each goes through
- * a callback of the hypervisor's.
+ * The ways of a 32-bit system call: int 0x80 (from 32- and from 64-bit programs), and the vDSO's own way,
+ * whichever of sysenter, syscall and int 0x80 the kernel chose; results, error codes and registers come
+ * back as the ABI says. On a PV kernel each goes through a callback of the hypervisor's.
  */
 #include "check.h"
 
@@ -16,9 +16,13 @@ static long int80(long number, long a, long b, long c)
 {
     long result;
 
-    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c) : "memory"
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(number), "b"(a), "c"(b), "d"(c)
+                     : "memory"
 #ifdef __x86_64__
-                     , "r8", "r9", "r10", "r11"
+                       ,
+                       "r8", "r9", "r10", "r11"
 #endif
     );
     return (int)result;
@@ -37,12 +41,14 @@ static long by_vdso(long number, long a, long b, long c)
 /* Every register that the ABI keeps has to be kept; six arguments have to arrive. */
 static void test_registers(void)
 {
-    unsigned long entry = getauxval(AT_SYSINFO), si = 0x13572468, di = 0x24681357, bx = 0x1, cx = 0x11112222, dx = 0x33334444;
+    unsigned long entry = getauxval(AT_SYSINFO), si = 0x13572468, di = 0x24681357, bx = 0x1, cx = 0x11112222,
+                  dx = 0x33334444;
     unsigned long bp_before, bp_after, number = NR32_GETPID;
 
     for (int i = 0; i < 1000; i++) {
         __asm__ volatile("mov %%ebp, %6\n push %8\n call *(%%esp)\n add $4, %%esp\n mov %%ebp, %7"
-                         : "+a"(number), "+b"(bx), "+c"(cx), "+d"(dx), "+S"(si), "+D"(di), "=m"(bp_before), "=m"(bp_after)
+                         : "+a"(number), "+b"(bx), "+c"(cx), "+d"(dx), "+S"(si), "+D"(di), "=m"(bp_before),
+                           "=m"(bp_after)
                          : "m"(entry)
                          : "memory");
         CHECK_EQ(number, (unsigned long)getpid());

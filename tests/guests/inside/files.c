@@ -1,8 +1,9 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is written to a file is read back from it, by pread, readv, mmap and sendfile alike, at every alignment and across pages. Bulk copies
- * between the kernel and a program are where a translator's string instructions and its memory path meet.
+ * What is written to a file is read back from it, by pread, readv, mmap and sendfile alike, at every
+ * alignment and across pages. Bulk copies between the kernel and a program are where a translator's string
+ * instructions and its memory path meet.
  */
 #include "check.h"
 

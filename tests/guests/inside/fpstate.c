@@ -1,9 +1,10 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * x87, SSE and AVX registers and their control words belong to each task: they survive preemption, system calls, signals and fork. A
- * hypervisor (or a helper of its translator) that touches a vector register without saving it, or loses the upper half of a
- * YMM register, or mishandles the lazy-switching hypercall, mixes them up.
+ * x87, SSE and AVX registers and their control words belong to each task: they survive preemption, system
+ * calls, signals and fork. A hypervisor (or a helper of its translator) that touches a vector register
+ * without saving it, or loses the upper half of a YMM register, or mishandles the lazy-switching hypercall,
+ * mixes them up.
  */
 #include "check.h"
 
@@ -30,35 +31,47 @@ static void state_make(struct state *s, unsigned seed)
             s->ymm[i][k] = (unsigned char)random_next(&random);
     for (int i = 0; i < 4; i++)
         s->st[i] = seed + i * 0.25;
-    s->fcw = (uint16_t)(0x037f ^ (seed & 3) << 10);   /* rounding */
+    s->fcw = (uint16_t)(0x037f ^ (seed & 3) << 10); /* rounding */
     s->mxcsr = 0x1f80 ^ (seed & 3) << 13;
 }
 
-/* Loads the registers, does `spins` rounds of work that uses none of them, stores them. All in one asm: nobody else may touch them. */
+/*
+ * Loads the registers, does `spins` rounds of work that uses none of them, stores them. All in one asm:
+ * nobody else may touch them.
+ */
 __attribute__((noinline)) static void state_carry(const struct state *in, struct state *out, unsigned spins)
 {
     if (avx)
-        __asm__ volatile(
-            "vmovdqu (%0), %%ymm0\n vmovdqu 32(%0), %%ymm1\n vmovdqu 64(%0), %%ymm2\n vmovdqu 96(%0), %%ymm3\n"
-            "vmovdqu 128(%0), %%ymm4\n vmovdqu 160(%0), %%ymm5\n vmovdqu 192(%0), %%ymm6\n vmovdqu 224(%0), %%ymm7\n"
-            "fninit\n fldcw 288(%0)\n ldmxcsr %c4(%0)\n fldl 256(%0)\n fldl 264(%0)\n fldl 272(%0)\n fldl 280(%0)\n"
-            "1: subl $1, %2\n jnz 1b\n"
-            "fstpl 280(%1)\n fstpl 272(%1)\n fstpl 264(%1)\n fstpl 256(%1)\n fnstcw 288(%1)\n stmxcsr %c4(%1)\n fninit\n"
-            "vmovdqu %%ymm0, (%1)\n vmovdqu %%ymm1, 32(%1)\n vmovdqu %%ymm2, 64(%1)\n vmovdqu %%ymm3, 96(%1)\n"
-            "vmovdqu %%ymm4, 128(%1)\n vmovdqu %%ymm5, 160(%1)\n vmovdqu %%ymm6, 192(%1)\n vmovdqu %%ymm7, 224(%1)\n"
-            "vzeroupper"
-            : "+r"(in), "+r"(out), "+r"(spins)
-            : "m"(*in), "i"(__builtin_offsetof(struct state, mxcsr))
-            : "memory", "cc");
+        __asm__ volatile("vmovdqu (%0), %%ymm0\n vmovdqu 32(%0), %%ymm1\n vmovdqu 64(%0), %%ymm2\n vmovdqu "
+                         "96(%0), %%ymm3\n"
+                         "vmovdqu 128(%0), %%ymm4\n vmovdqu 160(%0), %%ymm5\n vmovdqu 192(%0), %%ymm6\n "
+                         "vmovdqu 224(%0), %%ymm7\n"
+                         "fninit\n fldcw 288(%0)\n ldmxcsr %c4(%0)\n fldl 256(%0)\n fldl 264(%0)\n fldl "
+                         "272(%0)\n fldl 280(%0)\n"
+                         "1: subl $1, %2\n jnz 1b\n"
+                         "fstpl 280(%1)\n fstpl 272(%1)\n fstpl 264(%1)\n fstpl 256(%1)\n fnstcw 288(%1)\n "
+                         "stmxcsr %c4(%1)\n fninit\n"
+                         "vmovdqu %%ymm0, (%1)\n vmovdqu %%ymm1, 32(%1)\n vmovdqu %%ymm2, 64(%1)\n vmovdqu "
+                         "%%ymm3, 96(%1)\n"
+                         "vmovdqu %%ymm4, 128(%1)\n vmovdqu %%ymm5, 160(%1)\n vmovdqu %%ymm6, 192(%1)\n "
+                         "vmovdqu %%ymm7, 224(%1)\n"
+                         "vzeroupper"
+                         : "+r"(in), "+r"(out), "+r"(spins)
+                         : "m"(*in), "i"(__builtin_offsetof(struct state, mxcsr))
+                         : "memory", "cc");
     else
         __asm__ volatile(
             "movdqu (%0), %%xmm0\n movdqu 32(%0), %%xmm1\n movdqu 64(%0), %%xmm2\n movdqu 96(%0), %%xmm3\n"
-            "movdqu 128(%0), %%xmm4\n movdqu 160(%0), %%xmm5\n movdqu 192(%0), %%xmm6\n movdqu 224(%0), %%xmm7\n"
-            "fninit\n fldcw 288(%0)\n ldmxcsr %c4(%0)\n fldl 256(%0)\n fldl 264(%0)\n fldl 272(%0)\n fldl 280(%0)\n"
+            "movdqu 128(%0), %%xmm4\n movdqu 160(%0), %%xmm5\n movdqu 192(%0), %%xmm6\n movdqu 224(%0), "
+            "%%xmm7\n"
+            "fninit\n fldcw 288(%0)\n ldmxcsr %c4(%0)\n fldl 256(%0)\n fldl 264(%0)\n fldl 272(%0)\n fldl "
+            "280(%0)\n"
             "1: subl $1, %2\n jnz 1b\n"
-            "fstpl 280(%1)\n fstpl 272(%1)\n fstpl 264(%1)\n fstpl 256(%1)\n fnstcw 288(%1)\n stmxcsr %c4(%1)\n fninit\n"
+            "fstpl 280(%1)\n fstpl 272(%1)\n fstpl 264(%1)\n fstpl 256(%1)\n fnstcw 288(%1)\n stmxcsr "
+            "%c4(%1)\n fninit\n"
             "movdqu %%xmm0, (%1)\n movdqu %%xmm1, 32(%1)\n movdqu %%xmm2, 64(%1)\n movdqu %%xmm3, 96(%1)\n"
-            "movdqu %%xmm4, 128(%1)\n movdqu %%xmm5, 160(%1)\n movdqu %%xmm6, 192(%1)\n movdqu %%xmm7, 224(%1)"
+            "movdqu %%xmm4, 128(%1)\n movdqu %%xmm5, 160(%1)\n movdqu %%xmm6, 192(%1)\n movdqu %%xmm7, "
+            "224(%1)"
             : "+r"(in), "+r"(out), "+r"(spins)
             : "m"(*in), "i"(__builtin_offsetof(struct state, mxcsr))
             : "memory", "cc");
@@ -105,14 +118,17 @@ int main(void)
     pthread_t threads[6];
 
     avx = __builtin_cpu_supports("avx");
-    _Static_assert(__builtin_offsetof(struct state, st) == 256 && __builtin_offsetof(struct state, fcw) == 288, "as the asm has it");
+    _Static_assert(__builtin_offsetof(struct state, st) == 256 &&
+                       __builtin_offsetof(struct state, fcw) == 288,
+                   "as the asm has it");
     for (int process = 0; process < 2; process++) {
         pid_t child = fork();
 
         CHECK(child >= 0);
         if (child == 0) {
             for (uintptr_t i = 0; i < 6; i++)
-                CHECK(pthread_create(&threads[i], NULL, carry_on, (void *)(i + (uintptr_t)process * 100)) == 0);
+                CHECK(pthread_create(&threads[i], NULL, carry_on, (void *)(i + (uintptr_t)process * 100)) ==
+                      0);
             for (int i = 0; i < 6; i++)
                 pthread_join(threads[i], NULL);
             _exit(0);

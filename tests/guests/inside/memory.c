@@ -1,8 +1,9 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mmap, mprotect, mremap, munmap and madvise change what memory says exactly as they should, and only there. A hypervisor that keeps
- * a stale translation (a TLB entry, a shadow) returns old contents, or lets a write through that the page tables forbid.
+ * mmap, mprotect, mremap, munmap and madvise change what memory says exactly as they should, and only
+ * there. A hypervisor that keeps a stale translation (a TLB entry, a shadow) returns old contents, or lets
+ * a write through that the page tables forbid.
  */
 #include "check.h"
 
@@ -110,8 +111,8 @@ static void test_fixed_and_dontneed(void)
 
     for (unsigned i = 0; i < 100; i++) {
         fill(p, 32, i);
-        CHECK(mmap(p + 8 * PAGE, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-              p + 8 * PAGE);
+        CHECK(mmap(p + 8 * PAGE, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                   -1, 0) == p + 8 * PAGE);
         CHECK(madvise(p + 20 * PAGE, 4 * PAGE, MADV_DONTNEED) == 0);
         for (size_t k = 0; k < 4 * PAGE; k += 64) {
             CHECK_EQ(p[8 * PAGE + k], 0);

@@ -1,8 +1,9 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fork, vfork, exec, wait, kill and pipes among many processes at once: every child is reaped once, with its status; every byte
- * arrives. A bounded tree of processes exercises page-table pinning and tear-down, where a PV hypervisor keeps counts.
+ * fork, vfork, exec, wait, kill and pipes among many processes at once: every child is reaped once, with
+ * its status; every byte arrives. A bounded tree of processes exercises page-table pinning and tear-down,
+ * where a PV hypervisor keeps counts.
  */
 #include "check.h"
 

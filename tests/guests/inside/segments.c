@@ -1,25 +1,30 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Segments of a program's own: LDT entries, TLS slots of the GDT, FS and GS bases, each a task's own across switches. On a PV kernel
- * each goes through update_descriptor, set_segment_base or the LDT operations of mmuext_op.
+ * Segments of a program's own: LDT entries, TLS slots of the GDT, FS and GS bases, each a task's own across
+ * switches. On a PV kernel each goes through update_descriptor, set_segment_base or the LDT operations of
+ * mmuext_op.
  */
 #include "check.h"
 
 #include <sched.h>
 #include <sys/syscall.h>
 
-/* As Linux's asm/ldt.h and asm/prctl.h have them; musl's compiler wrapper doesn't see the kernel's headers. */
+/*
+ * As Linux's asm/ldt.h and asm/prctl.h have them; musl's compiler wrapper doesn't see the kernel's headers.
+ */
 struct user_desc {
     unsigned entry_number, base_addr, limit;
-    unsigned seg_32bit : 1, contents : 2, read_exec_only : 1, limit_in_pages : 1, seg_not_present : 1, useable : 1, lm : 1;
+    unsigned seg_32bit : 1, contents : 2, read_exec_only : 1, limit_in_pages : 1, seg_not_present : 1,
+        useable : 1, lm : 1;
 };
 
 enum { ARCH_SET_GS = 0x1001, ARCH_GET_GS = 0x1004 };
 
 static void make_ldt(unsigned entry, uintptr_t base, unsigned limit)
 {
-    struct user_desc d = {.entry_number = entry, .base_addr = (unsigned)base, .limit = limit, .seg_32bit = 1, .useable = 1};
+    struct user_desc d = {
+        .entry_number = entry, .base_addr = (unsigned)base, .limit = limit, .seg_32bit = 1, .useable = 1};
 
     CHECK(syscall(SYS_modify_ldt, 1, &d, sizeof(d)) == 0);
 }
@@ -31,10 +36,14 @@ static uint32_t read_by_selector(unsigned selector, uint32_t offset)
 
 #ifdef __x86_64__
     __asm__ volatile("mov %%gs, %%ecx\n mov %1, %%gs\n mov %%gs:(%q2), %0\n mov %%ecx, %%gs"
-                     : "=&r"(value) : "r"(selector), "r"((uint64_t)offset) : "ecx");
+                     : "=&r"(value)
+                     : "r"(selector), "r"((uint64_t)offset)
+                     : "ecx");
 #else
     __asm__ volatile("mov %%fs, %%ecx\n mov %1, %%fs\n mov %%fs:(%2), %0\n mov %%ecx, %%fs"
-                     : "=&r"(value) : "r"(selector), "r"(offset) : "ecx");
+                     : "=&r"(value)
+                     : "r"(selector), "r"(offset)
+                     : "ecx");
 #endif
     return value;
 }

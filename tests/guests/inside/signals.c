@@ -1,8 +1,9 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Signals between processes and threads: queued ones all arrive, in order, with their values; masks hold; handlers nest, run on
- * the stack they were given and restart what they interrupted; timers fire as often as they should.
+ * Signals between processes and threads: queued ones all arrive, in order, with their values; masks hold;
+ * handlers nest, run on the stack they were given and restart what they interrupted; timers fire as often
+ * as they should.
  */
 #include "check.h"
 

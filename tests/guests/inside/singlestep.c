@@ -1,8 +1,9 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Single steps, by a debugger and by the trap flag, stop after every instruction, exactly once each; hardware breakpoints and
- * watchpoints stop where they are set. A translator that steps by block, or forgets the trap flag after a fault or system call, miscounts.
+ * Single steps, by a debugger and by the trap flag, stop after every instruction, exactly once each;
+ * hardware breakpoints and watchpoints stop where they are set. A translator that steps by block, or
+ * forgets the trap flag after a fault or system call, miscounts.
  */
 #include "check.h"
 
@@ -13,16 +14,19 @@
 #include <ucontext.h>
 
 #ifdef __x86_64__
-#define IP rip
+#define IP      rip
 #define GREG_IP REG_RIP
 #else
-#define IP eip
+#define IP      eip
 #define GREG_IP REG_EIP
 #endif
 
-/* Twelve instructions between the labels; every way to reach the next: straight on, jumps, a call, a return, a string operation. */
-extern const char steps_begin[], step_1[], step_2[], step_3[], step_loop[], step_5[], step_call[], step_7[], step_callee[],
-    step_ret[], steps_end[];
+/*
+ * Twelve instructions between the labels; every way to reach the next: straight on, jumps, a call, a
+ * return, a string operation.
+ */
+extern const char steps_begin[], step_1[], step_2[], step_3[], step_loop[], step_5[], step_call[], step_7[],
+    step_callee[], step_ret[], steps_end[];
 void steps(void);
 __asm__(".text\n"
         "steps:\n"
@@ -39,8 +43,9 @@ __asm__(".text\n"
         "step_ret: ret\n"
         "steps_end: ret\n");
 
-static const char *const path[] = {steps_begin, step_1,    step_2,      step_3,   step_loop, step_5,   step_loop,
-                                   step_5,      step_call, step_callee, step_ret, step_7,    steps_end};
+static const char *const path[] = {steps_begin, step_1,    step_2,   step_3,    step_loop,
+                                   step_5,      step_loop, step_5,   step_call, step_callee,
+                                   step_ret,    step_7,    steps_end};
 enum { PATH = sizeof(path) / sizeof(path[0]) };
 
 static volatile unsigned long watched;
@@ -67,12 +72,17 @@ static void test_trap_flag(void)
         traps = 0;
 #ifdef __x86_64__
         __asm__ volatile("sub $128, %%rsp\n pushf\n orl $0x100, (%%rsp)\n popf\n call steps\n"
-                         "pushf\n andl $~0x100, (%%rsp)\n popf\n add $128, %%rsp" ::: "rax", "rcx", "memory", "cc");
+                         "pushf\n andl $~0x100, (%%rsp)\n popf\n add $128, %%rsp" ::
+                             : "rax", "rcx", "memory", "cc");
 #else
-        __asm__ volatile("pushf\n orl $0x100, (%%esp)\n popf\n call steps\n pushf\n andl $~0x100, (%%esp)\n popf" :::
-                             "eax", "ecx", "memory", "cc");
+        __asm__ volatile(
+            "pushf\n orl $0x100, (%%esp)\n popf\n call steps\n pushf\n andl $~0x100, (%%esp)\n popf" ::
+                : "eax", "ecx", "memory", "cc");
 #endif
-        /* The call lands on the path's first; each of the path's instructions traps on the next; then ret, pushf, andl, popf. */
+        /*
+         * The call lands on the path's first; each of the path's instructions traps on the next; then ret,
+         * pushf, andl, popf.
+         */
         CHECK(!wrong_at);
         CHECK_EQ(traps, PATH + 4);
         for (int i = 0; i < PATH; i++)
@@ -116,7 +126,9 @@ static void test_debugger(void)
     int at = -1, rounds = 0;
     long count = 0;
 
-    /* From wherever raise() is, to the end; whenever the path's first comes by, all of it has to, in order. */
+    /*
+     * From wherever raise() is, to the end; whenever the path's first comes by, all of it has to, in order.
+     */
     for (;; count++) {
         struct user_regs_struct registers;
         int status;
@@ -144,7 +156,8 @@ static void test_debugger(void)
 
 static void set_debug_register(pid_t child, int which, unsigned long value)
 {
-    CHECK(ptrace(PTRACE_POKEUSER, child, offsetof(struct user, u_debugreg) + (size_t)which * sizeof(long), value) == 0);
+    CHECK(ptrace(PTRACE_POKEUSER, child, offsetof(struct user, u_debugreg) + (size_t)which * sizeof(long),
+                 value) == 0);
 }
 
 static void test_breakpoints(void)

@@ -1,9 +1,10 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Code that is written, run, rewritten and run again always runs as it was written last: in place, across a page boundary, through
- * another mapping of the same page, by another process, by the kernel (read), with the page's protection changed between, and from
- * the very block that does the writing. A translation cache that misses one of these ways runs old code.
+ * Code that is written, run, rewritten and run again always runs as it was written last: in place, across a
+ * page boundary, through another mapping of the same page, by another process, by the kernel (read), with
+ * the page's protection changed between, and from the very block that does the writing. A translation cache
+ * that misses one of these ways runs old code.
  */
 #include "check.h"
 
@@ -129,7 +130,10 @@ static void test_copy_on_write(void)
     }
 }
 
-/* A block that writes over an instruction of its own, further on: mov byte [at], 0x42 where `at` is the next one's operand. */
+/*
+ * A block that writes over an instruction of its own, further on: mov byte [at], 0x42 where `at` is the
+ * next one's operand.
+ */
 static void test_own_block(void)
 {
     unsigned char *p = map_pages(1, PROT_READ | PROT_WRITE | PROT_EXEC);
@@ -137,7 +141,8 @@ static void test_own_block(void)
     for (uint32_t i = 1; i < 200; i++) {
         unsigned char *q = p;
 #ifdef __x86_64__
-        const unsigned char head[] = {0xc6, 0x05, 1, 0, 0, 0, (unsigned char)i}; /* movb $i, 1(%rip): the operand of what follows */
+        const unsigned char head[] = {
+            0xc6, 0x05, 1, 0, 0, 0, (unsigned char)i}; /* movb $i, 1(%rip): the operand of what follows */
 
         memcpy(q, head, sizeof(head));
         q += sizeof(head);
@@ -155,7 +160,10 @@ static void test_own_block(void)
     }
 }
 
-/* Two threads: one calls all the time, the other rewrites the aligned operand. Only values that were written come back, in order. */
+/*
+ * Two threads: one calls all the time, the other rewrites the aligned operand. Only values that were
+ * written come back, in order.
+ */
 static unsigned char *volatile racing;
 static volatile uint32_t racing_last;
 

@@ -1,9 +1,9 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Threads, futexes and locked instructions: nothing is lost and nobody sleeps for ever, on however many CPUs. A hypervisor that drops an
- * IPI hangs here; one that loses the atomicity of a locked instruction miscounts; one that adds or removes memory ordering fails
- * the message-passing test.
+ * Threads, futexes and locked instructions: nothing is lost and nobody sleeps for ever, on however many
+ * CPUs. A hypervisor that drops an IPI hangs here; one that loses the atomicity of a locked instruction
+ * miscounts; one that adds or removes memory ordering fails the message-passing test.
  */
 #include "check.h"
 
@@ -54,7 +54,10 @@ static void *take_turns(void *argument)
     return NULL;
 }
 
-/* x86 keeps stores in order and loads in order: who sees the flag sees the data, without any barrier instruction. */
+/*
+ * x86 keeps stores in order and loads in order: who sees the flag sees the data, without any barrier
+ * instruction.
+ */
 static volatile unsigned message_data, message_flag;
 
 static void *send_messages(void *argument)

@@ -11,7 +11,7 @@ kernel bookworm-cloud || { skip console-terminal "the kernel could not be fetche
 cat >"$work/play" <<END
 stty -a >$work/stty-before
 sh $here/boot.sh --timeout 120 --kernel $image --initrd $demo --cmdline 'quiet panic=-1'
-echo "status \$?"
+printf '\\nstatus %s\\n' \$?
 stty -a >$work/stty-after
 END
 session_start script -q -f -c "sh $work/play" /dev/null

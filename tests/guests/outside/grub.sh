@@ -12,7 +12,7 @@ command -v grub-mkimage >/dev/null && [ -d /usr/lib/grub/x86_64-xen ] || {
 # image SCRIPT MEMDISK-TAR
 image() {
     grub-mkimage -O x86_64-xen -c "$1" -m "$2" -o "$work/grub.bin" \
-        echo halt reboot linux memdisk tar test sleep hashsum cat ls normal 2>"$work/mkimage" || return 1
+        echo halt reboot linux memdisk tar test sleep hashsum gcry_sha256 cat ls normal 2>"$work/mkimage" || return 1
     chmod 644 "$work/grub.bin"
 }
 mkdir "$work/disk"
@@ -41,23 +41,22 @@ for size in 64 512; do
     fi
 done
 
-for name in $kernels; do
-    case $name in *-cloud) ;; *) continue ;; esac
-    [ -s "$stage/kernels/$name/vmlinuz" ] || { skip "grub-linux-$name" "the kernel could not be fetched"; continue; }
-    cp "$stage/kernels/$name/vmlinuz" "$work/disk/vmlinuz"
-    cp "$demo" "$work/disk/initrd"
-    tar -C "$work/disk" -cf "$work/disk.tar" .
-    cat >"$work/script" <<'END'
-linux (memdisk)/vmlinuz console=hvc0 quiet panic=-1 diptych_do=poweroff
+# As plain ELF: GRUB 2.06 unpacks neither the filtered xz nor the zstd of Debian's kernels.
+name=bookworm-cloud
+[ -s "$stage/kernels/$name/vmlinuz" ] || { skip "grub-linux-$name" "the kernel could not be fetched"; exit 0; }
+payload "$stage/kernels/$name/vmlinuz" "$work/disk/vmlinux" || { not_ok "grub-linux-$name" "no ELF in its payload"; exit 0; }
+cp "$demo" "$work/disk/initrd"
+tar -C "$work/disk" -cf "$work/disk.tar" .
+cat >"$work/script" <<'END'
+linux (memdisk)/vmlinux console=hvc0 quiet panic=-1 diptych_do=poweroff
 initrd (memdisk)/initrd
 boot
 END
-    image "$work/script" "$work/disk.tar"
-    limit=90
-    diptych run --type pv --kernel "$work/grub.bin" --memory 512M
-    if [ $status -eq 0 ] && grep -a -q '^guest: first line' "$work/out"; then
-        ok "grub-linux-$name"
-    else
-        not_ok "grub-linux-$name" "status $status: $(said)"
-    fi
-done
+image "$work/script" "$work/disk.tar"
+limit=90
+diptych run --type pv --kernel "$work/grub.bin" --memory 512M
+if [ $status -eq 0 ] && grep -a -q 'guest: first line' "$work/out"; then
+    ok "grub-linux-$name"
+else
+    not_ok "grub-linux-$name" "status $status: $(said)"
+fi

@@ -12,8 +12,9 @@ for signal in TERM:143 INT:130 HUP:129 KILL:137; do
     label=killed-${signal%:*}
     rm -f "$work/in"
     mkfifo "$work/in"
+    # The shell starts what is in the background deaf to SIGINT; a terminal's user doesn't.
     # shellcheck disable=SC2086
-    ${AS_USER:-} "$DIPTYCH" run --type pv --kernel "$image" --initrd "$demo" --memory 256M --vcpus 2 \
+    env --default-signal=INT ${AS_USER:-} "$DIPTYCH" run --type pv --kernel "$image" --initrd "$demo" --memory 256M --vcpus 2 \
         --cmdline 'console=hvc0 quiet diptych_do=hang' <"$work/in" >"$work/console" 2>"$work/stderr" &
     session_pid=$!
     exec 8>"$work/in"

@@ -20,10 +20,10 @@ else
     ok trace-boot
 fi
 boot --kernel "$image" --initrd "$demo" --cmdline 'quiet panic=-1 diptych_do=poweroff' -- --trace-summary
-if [ $status -eq 0 ] && grep -q -E 'sched_op' "$work/stderr"; then
+if [ $status -eq 0 ] && grep -q -E 'SCHEDOP_block|sched_op' "$work/stderr"; then
     ok trace-summary
 else
-    not_ok trace-summary "status $status, no sched_op in the table: $(said)"
+    not_ok trace-summary "status $status, no SCHEDOP_block in the table: $(said)"
 fi
 boot --kernel "$image" --initrd "$demo" --cmdline 'quiet panic=-1 diptych_do=poweroff' -- --trace --trace-file /dev/full
 if [ "$(grep -c '^diptych: ' "$work/stderr")" -ge 1 ] && [ "$(wc -l <"$work/stderr")" -le 2 ] && [ $status -lt 124 ]; then

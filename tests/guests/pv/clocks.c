@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Time: system time by pvclock never goes back, agrees with the TSC's rate, and timers fire not before their
- * time and
- * not much after.
+ * Time: system time by pvclock never goes back, agrees with the TSC's rate, and timers fire not before
+ * their time and not much after.
  */
 #include "pvtest.h"
 
@@ -126,6 +125,8 @@ void guest_main(void)
 {
     events_init();
     test_monotonic();
+    /* A vCPU starts with a periodic timer of 10 ms. */
+    check_eq(hc_vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL), 0, "the first timer stopped");
     event_handler(event_bind_virq(VIRQ_TIMER, 0), timer_event);
     events_unmask();
     test_timer("set_timer_op, 20 ms", 20000000, false);

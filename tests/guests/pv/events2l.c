@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Event channels by the 2-level ABI: pending, masked and selector bits, and upcalls that come exactly when an
- * unmasked
- * event is pending and the vCPU's mask is clear.
+ * Event channels by the 2-level ABI: pending, masked and selector bits, and upcalls that come exactly when
+ * an unmasked event is pending and the vCPU's mask is clear.
  *
  * A broken hypervisor loses an edge, delivers while masked, or enters the upcall with events unmasked.
  */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * fpu_taskswitch: with the flag set, the next x87, MMX or SSE instruction raises #NM, whose delivery clears
- * the flag; FPU
- * state survives hypercalls, events and exceptions.
+ * the flag; FPU state survives hypercalls, events and exceptions.
  *
  * A broken engine runs the instruction, raises #NM for ever, or lets its own code disturb the registers.
  */

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 // cmdline: seed=1 calls=1000000
+// cmdline: seed=2 calls=1000000
+// cmdline: seed=3 calls=1000000
+// expect: any
 // timeout: 300
 /*
- * Hypercalls with garbage: a million of them, from a seed that replays.  Nothing is expected of any but that
- * the guest
- * still runs afterwards, or is crashed as a domain; the hypervisor must neither crash, nor hang, nor be
- * reached.
+ * Hypercalls with garbage: a million of them, from a seed that replays.  Nothing is expected of any but
+ * that the guest still runs afterwards, or is crashed as a domain; the hypervisor must neither crash, nor
+ * hang, nor be reached.
  *
- * Arguments are mixed from small numbers, garbage, and what is almost right: buffers with structures in them,
- * frames and
- * page-table entries of pages set aside as victims.  Left out is only what would end the run at once by the
- * guest's own
- * fault: shutting down, blocking for ever, taking its own code, tables, stack or console away.
+ * Arguments are mixed from small numbers, garbage, and what is almost right: buffers with structures in
+ * them, frames and page-table entries of pages set aside as victims.  Left out is only what would end the
+ * run at once by the guest's own fault: shutting down, blocking for ever, taking its own code, tables,
+ * stack or console away.
  *
  * Command line: seed=N calls=N, verbose=1 prints each call before it is made (to find the one that hurts).
  */
@@ -107,13 +108,13 @@ static void scratch_fill(void)
 
 /* ---- arguments that are almost right, one function a structure that needs it ---- */
 
-static void mmu_updates(struct mmu_update *u, unsigned n)
+static void mmu_updates(struct mmu_update *u, unsigned n, bool own)
 {
     for (unsigned i = 0; i < n; i++) {
         u[i].ptr = (one_in(4) ? number() : victim_ma[below(VICTIMS)] + below(4096)) & ~3UL;
         u[i].ptr |= below(4);
-        /* Entries of the tables in use: only what must be refused. */
-        if (one_in(8)) {
+        /* Entries of the tables in use: only what must be refused, and where nothing can write to the list. */
+        if (own && one_in(8)) {
             u[i].ptr = pte_machine((uint64_t)victim[below(VICTIMS)], below(4) + 1) | MMU_NORMAL_PT_UPDATE;
             u[i].val = (1UL << 47) | next() % 4096 << 12 | PTE_RAM;
         } else {
@@ -165,8 +166,10 @@ static unsigned memory_op(struct xen_memory_reservation *r)
     return (unsigned)(one_in(10) ? number() : below(30));
 }
 
-static void trap_table(struct trap_info *t)
+/* Outside of the scratch buffer: addresses of our own code must not be taken for those of buffers. */
+static uint64_t trap_table(void)
 {
+    static struct trap_info t[5];
     extern char trap_stubs[];
 
     for (unsigned i = 0; i < 4; i++) {
@@ -175,7 +178,7 @@ static void trap_table(struct trap_info *t)
         t[i].cs = one_in(2) ? FLAT_KERNEL_CS : (uint16_t)next();
         t[i].address = one_in(3) ? NONCANONICAL | next() >> 20 : (uint64_t)trap_stubs + 16 * t[i].vector;
     }
-    t[4].address = 0;
+    return (uint64_t)t;
 }
 
 struct call {
@@ -196,8 +199,14 @@ static void multicall_fill(struct call *c, unsigned depth)
         e[i].op = inner.nr;
         memcpy(e[i].args, inner.arg, sizeof(inner.arg));
     }
-    c->arg[0] = one_in(10) ? address() : (uint64_t)e;
-    c->arg[1] = one_in(20) ? number() & 0xff : n;
+    /* Entries that nobody chose would be any call at all: a list is ours, or nowhere. */
+    if (one_in(10)) {
+        c->arg[0] = one_in(2) ? UNMAPPED : NONCANONICAL;
+        c->arg[1] = number();
+    } else {
+        c->arg[0] = (uint64_t)e;
+        c->arg[1] = n;
+    }
 }
 
 /* Makes up a call. */
@@ -214,11 +223,10 @@ static void call_make(struct call *c, unsigned depth)
         c->nr = 11;
         break;
     case __HYPERVISOR_set_trap_table:
-        trap_table(buf);
-        c->arg[0] = good ? (uint64_t)buf : UNMAPPED;
+        c->arg[0] = good ? trap_table() : UNMAPPED;
         break;
     case __HYPERVISOR_mmu_update:
-        mmu_updates(buf, 4);
+        mmu_updates(buf, 4, depth == 0);
         c->arg[0] = good ? (uint64_t)buf : UNMAPPED;
         c->arg[1] = one_in(4) ? 1UL << 31 | below(5) : below(5);
         c->arg[3] = one_in(3) ? number() : DOMID_SELF;

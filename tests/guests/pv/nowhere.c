@@ -3,8 +3,7 @@
 // stderr: ----\[ Diptych
 /*
  * A guest without exception handlers that jumps into nowhere is crashed as a domain, with a register dump;
- * the
- * hypervisor lives to say so.
+ * the hypervisor lives to say so.
  */
 #include "pvtest.h"
 

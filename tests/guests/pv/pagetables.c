@@ -3,10 +3,8 @@
  * A page table is never writable for the guest, and names no frame that isn't the guest's.
  *
  * Every way to a writable or foreign mapping is tried: mapping a table writable, pinning a page that has a
- * writable
- * mapping or wrong contents, entries with bad frames or levels, unpinning what is in use, direct stores.  A
- * broken hypervisor
- * lets one through; what is refused must also have had no effect.
+ * writable mapping or wrong contents, entries with bad frames or levels, unpinning what is in use, direct
+ * stores.  A broken hypervisor lets one through; what is refused must also have had no effect.
  */
 #include "pvtest.h"
 

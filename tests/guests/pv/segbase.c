@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * FS and GS bases: set_segment_base sets what is asked, loads through fs: and gs: see it, kernel and user GS
- * change places
- * at each entry to and exit from user mode, and MSRs tell the same story.
+ * FS and GS bases: set_segment_base sets what is asked, loads through fs: and gs: see it, kernel and user
+ * GS change places at each entry to and exit from user mode, and MSRs tell the same story.
  */
 #include "pvtest.h"
 

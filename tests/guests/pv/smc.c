@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Self-modifying code runs as written: code changed by the guest before it is run, the code's own next
- * instruction changed,
- * through the same and through another mapping, and by a string instruction.
+ * instruction changed, through the same and through another mapping, and by a string instruction.
  *
  * A broken engine runs the old translation.
  */

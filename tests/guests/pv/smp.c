@@ -2,8 +2,7 @@
 // vcpus: 4
 /*
  * Further vCPUs: brought up where asked, going down, coming up again; IPIs reach them while they run, spin
- * and block;
- * memory and locked instructions agree; a flush of all TLBs is seen by all.
+ * and block; memory and locked instructions agree; a flush of all TLBs is seen by all.
  */
 #include "pvtest.h"
 
@@ -47,38 +46,43 @@ static bool wait_until(volatile unsigned *word, unsigned value)
     return *word >= value;
 }
 
-/* Another vCPU writes through a mapping until it is changed under it. */
-static volatile unsigned *window;
-static volatile unsigned window_go, window_done;
+/* Another vCPU stores through a mapping, on and on, until it is changed under it. */
+static unsigned *volatile window;
+static volatile unsigned window_stop;
 
 static void writer(void *arg)
 {
+    unsigned n = 0;
+
     (void)arg;
     __atomic_fetch_add(&arrived, 1, __ATOMIC_SEQ_CST);
-    while (!window_go)
-        (*window)++;
-    (*window)++;
-    window_done = 1;
+    while (!window_stop)
+        *(volatile unsigned *)window = ++n | 1;
+    __atomic_fetch_add(&down, 1, __ATOMIC_SEQ_CST);
 }
 
+/* After the flush no store reaches the old frame, and all reach the new one. */
 static void test_flush(void)
 {
-    unsigned *a = page_alloc(1), *b = page_alloc(1);
-    uint64_t frame_b = virt_to_machine(b);
-    unsigned before;
+    unsigned *page = page_alloc(1), *old_frame = page_alloc(1), *new_frame = page_alloc(1), seen;
+    uint64_t until;
 
-    window = a;
-    arrived = 0;
+    window = page;
+    arrived = down = 0;
+    check_eq(hc_update_va_mapping((uint64_t)old_frame, virt_to_machine(page) | PTE_RAM, UVMF_INVLPG), 0,
+             "alias");
     check_eq(cpu_up(1, writer, NULL), 0, "vCPU 1 up again");
-    check(wait_until(&arrived, 1), "writer runs");
-    check_eq(hc_update_va_mapping((uint64_t)b, 0, UVMF_INVLPG | UVMF_ALL), 0, "b unmapped");
-    check_eq(hc_update_va_mapping((uint64_t)a, frame_b | PTE_RAM, UVMF_INVLPG | UVMF_ALL), 0,
-             "a shows b's frame");
-    *window = 1000000;
-    before = *window;
-    window_go = 1;
-    check(wait_until(&window_done, 1), "writer ends");
-    check(*window >= before, "writes reach the new frame: %u", *window);
+    check(wait_until(&arrived, 1) && wait_until(page, 1), "writer runs");
+    check_eq(
+        hc_update_va_mapping((uint64_t)page, virt_to_machine(new_frame) | PTE_RAM, UVMF_INVLPG | UVMF_ALL), 0,
+        "remapped");
+    seen = *(volatile unsigned *)old_frame;
+    check(wait_until(new_frame, 1), "stores reach the new frame");
+    for (until = system_time_ns() + 20000000; system_time_ns() < until;)
+        cpu_relax();
+    check_eq(*(volatile unsigned *)old_frame, seen, "the old frame, untouched since");
+    window_stop = 1;
+    check(wait_until(&down, 1), "writer ends");
 }
 
 void guest_main(void)

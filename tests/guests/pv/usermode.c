@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * User mode: entered by iret with exactly the registers and flags asked for, left by system calls and
- * exceptions with
- * the ABI's frames; its page tables are its own, and the kernel's memory is out of its reach.
+ * exceptions with the ABI's frames; its page tables are its own, and the kernel's memory is out of its
+ * reach.
  *
  * A broken hypervisor leaks kernel mappings, mixes flags up, or loses the kernel stack.
  */
