@@ -24,13 +24,14 @@ enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segme
     return EMULATE_FAULT;
 }
 
-/* Outside 64-bit mode an operand that wraps at 4 GiB exceeds the segment's limit. In 64-bit mode both ends are looked at before
- * either page is. */
+/* Outside 64-bit mode an operand that wraps at offset 4 GiB exceeds the segment's limit (one that wraps as a linear address is refused
+ * too, which a CPU doesn't do). In 64-bit mode both ends are looked at before either page is. */
 static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, bool write, struct guest_fault *f)
 {
-    uint64_t last = ea + n - 1;
+    uint64_t last = ea + n - 1, offset = (uint32_t)(ea - in->segment_base);
 
-    if (!(write && in->read_only) && (in->mode64 ? gva_canonical(GVA(ea)) && gva_canonical(GVA(last)) : last <= 0xffffffff))
+    if (!(write && in->read_only) && (in->mode64 ? gva_canonical(GVA(ea)) && gva_canonical(GVA(last))
+                                                   : last <= 0xffffffff && offset + n - 1 <= 0xffffffff))
         return true;
     *f = (struct guest_fault){.cr2 = ea, .pfec = ~0u};
     return false;
@@ -99,7 +100,6 @@ bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, ui
 
 static enum emulate_result do_wrbase(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t value)
 {
-
     if (!in->wide)
         value = (uint32_t)value;
     if (!gva_canonical(GVA(value)))

@@ -63,7 +63,7 @@ struct emulated_insn {
     uint8_t scale;      /* of gathers */
     uint8_t vector;     /* bytes of the vector operand: 16 or 32 */
     uint32_t imm[2];
-    uint64_t segment_base;
+    uint64_t segment_base; /* of the memory operand, or of the stack */
     uint64_t offset; /* of the memory operand in its segment, not yet cut to adsize; of gathers without index */
     uint64_t ea;     /* linear address of the memory operand */
 };

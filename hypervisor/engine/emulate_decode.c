@@ -192,6 +192,8 @@ enum emulate_decoded emulate_decode(const struct vcpu *v, const uint8_t *bytes, 
     vector_form(&in, out);
     if (out->op == EMU_NONE)
         return EMULATE_DECODED;
+    if (out->op == EMU_ENTER || out->op == EMU_PUSHA || out->op == EMU_POPA)
+        out->segment_base = segment_base(v, ZYDIS_REGISTER_SS, out->mode64);
     for (unsigned i = 0; i < in.d.operand_count; i++) {
         const ZydisDecodedOperand *o = &in.op[i];
 

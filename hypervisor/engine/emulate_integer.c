@@ -15,9 +15,9 @@ static uint64_t size_mask(unsigned bytes)
 /* ---- the stack ---- */
 
 /* Linear address of a stack offset. */
-static uint64_t stack_linear(const struct engine_vcpu *e, const struct emulated_insn *in, uint64_t offset)
+static uint64_t stack_linear(const struct emulated_insn *in, uint64_t offset)
 {
-    return in->mode64 ? offset : (uint32_t)(e->v.seg[SEG_SS].base + (offset & size_mask(in->stack)));
+    return in->mode64 ? offset : (uint32_t)(in->segment_base + (offset & size_mask(in->stack)));
 }
 
 static bool push(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t *sp, uint64_t value,
@@ -25,7 +25,7 @@ static bool push(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t
 {
     uint64_t to = *sp - in->opsize;
 
-    if (!emulate_write(e, in, stack_linear(e, in, to), &value, in->opsize, f))
+    if (!emulate_write(e, in, stack_linear(in, to), &value, in->opsize, f))
         return false;
     *sp = to;
     return true;
@@ -44,7 +44,7 @@ static enum emulate_result do_enter(struct engine_vcpu *e, const struct emulated
         uint64_t value = 0;
 
         bp -= in->opsize;
-        if (!emulate_read(e, in, stack_linear(e, in, bp), &value, in->opsize, &f) ||
+        if (!emulate_read(e, in, stack_linear(in, bp), &value, in->opsize, &f) ||
             !push(e, in, &sp, value, &f))
             return emulate_raise_access(e, true, &f);
     }
@@ -52,7 +52,7 @@ static enum emulate_result do_enter(struct engine_vcpu *e, const struct emulated
         return emulate_raise_access(e, true, &f);
     sp -= (uint16_t)in->imm[0];
     /* It faults where a push at the new stack pointer would (SDM vol. 2, ENTER). */
-    if (!emulate_may_write(e, in, stack_linear(e, in, sp), in->opsize, &f))
+    if (!emulate_may_write(e, in, stack_linear(in, sp), in->opsize, &f))
         return emulate_raise_access(e, true, &f);
     emulate_set_gpr(e, RBP, frame, in->stack);
     emulate_set_gpr(e, RSP, sp, in->stack);
@@ -77,7 +77,7 @@ static enum emulate_result do_popa(struct engine_vcpu *e, const struct emulated_
     struct guest_fault f;
 
     for (unsigned i = 0; i < 8; i++) {
-        if (!emulate_read(e, in, stack_linear(e, in, sp), &value[i], in->opsize, &f))
+        if (!emulate_read(e, in, stack_linear(in, sp), &value[i], in->opsize, &f))
             return emulate_raise_access(e, true, &f);
         sp += in->opsize;
     }
