@@ -24,8 +24,10 @@ enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segme
     return EMULATE_FAULT;
 }
 
-/* Outside 64-bit mode an operand that wraps at offset 4 GiB exceeds the segment's limit (one that wraps as a linear address is refused
- * too, which a CPU doesn't do). In 64-bit mode both ends are looked at before either page is. */
+/*
+ * Outside 64-bit mode an operand that wraps at offset 4 GiB exceeds the segment's limit (one that wraps as a linear address
+ * is refused too, which a CPU doesn't do). In 64-bit mode both ends are looked at before either page is.
+ */
 static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, bool write, struct guest_fault *f)
 {
     uint64_t last = ea + n - 1, offset = (uint32_t)(ea - in->segment_base);

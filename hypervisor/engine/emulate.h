@@ -100,8 +100,11 @@ enum emulate_result emulate_raise(struct engine_vcpu *e, unsigned vector, bool h
 /* The same for a failed access: #PF, or #GP(0) or #SS(0) if the segment doesn't allow it or the address is not canonical. */
 enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segment, const struct guest_fault *f);
 
-/* Guest memory at a linear address, n bytes. False: *f says why. Then, up to 8 bytes, *to is as it was; of longer operands nothing is
- * said. Stores that straddle pages happen whole or not at all. Operands of 2, 4 and 8 bytes are moved in one access. */
+/*
+ * Guest memory at a linear address, n bytes. False: *f says why. Then, up to 8 bytes, *to is as it was; of longer operands
+ * nothing is said. Stores that straddle pages happen whole or not at all. Operands of 2, 4 and 8 bytes are moved in one
+ * access.
+ */
 bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, void *to, unsigned n,
                   struct guest_fault *f);
 bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, const void *from, unsigned n,
