@@ -120,14 +120,14 @@ static enum emulate_result do_store(struct engine_vcpu *e, const struct emulated
 
     if (in->ea & (fxsave ? 15 : 63))
         return emulate_raise(e, VEC_GP, true);
-    /* FXSAVE looks at its last byte first. */
-    if ((fxsave && !emulate_may_write(e, in, in->ea + size - 1, 1, &f)) || !emulate_may_write(e, in, in->ea, size, &f))
-        return emulate_raise_access(e, in->stack_segment, &f);
     p = in->mode64 ? area_hva(e, in->ea, size) : NULL;
     if (p) {
         store_state(in, p, mask);
         return EMULATE_DONE;
     }
+    /* FXSAVE looks at its last byte first. */
+    if ((fxsave && !emulate_may_write(e, in, in->ea + size - 1, 1, &f)) || !emulate_may_write(e, in, in->ea, size, &f))
+        return emulate_raise_access(e, in->stack_segment, &f);
     if (!emulate_read(e, in, in->ea, copy.bytes, size, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     store_state(in, copy.bytes, mask);
