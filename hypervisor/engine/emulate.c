@@ -24,13 +24,16 @@ enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segme
     return EMULATE_FAULT;
 }
 
-/* Outside 64-bit mode an operand that wraps at 4 GiB exceeds the segment's limit. In 64-bit mode both ends are looked at before
- * either page is. */
-static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, struct guest_fault *f)
+/*
+ * Outside 64-bit mode an operand that wraps at offset 4 GiB exceeds the segment's limit (one that wraps as a linear address
+ * is refused too, which a CPU doesn't do). In 64-bit mode both ends are looked at before either page is.
+ */
+static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, bool write, struct guest_fault *f)
 {
-    uint64_t last = ea + n - 1;
+    uint64_t last = ea + n - 1, offset = (uint32_t)(ea - in->segment_base);
 
-    if (in->mode64 ? gva_canonical(GVA(ea)) && gva_canonical(GVA(last)) : last <= 0xffffffff)
+    if (!(write && in->read_only) && (in->mode64 ? gva_canonical(GVA(ea)) && gva_canonical(GVA(last))
+                                                   : last <= 0xffffffff && offset + n - 1 <= 0xffffffff))
         return true;
     *f = (struct guest_fault){.cr2 = ea, .pfec = ~0u};
     return false;
@@ -40,28 +43,24 @@ bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_
                   struct guest_fault *f)
 {
     const void *p;
+    uint64_t value = 0;
 
-    if (!in_range(in, ea, n, f))
+    if (!in_range(in, ea, n, false, f))
         return false;
-    p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, false) : NULL;
-    if (!p)
+    if (n > 8)
         return guest_read_fault(&e->v, GVA(ea), to, n, f);
-    switch (n) {
-    case 1:
-        *(uint8_t *)to = *(const volatile uint8_t *)p;
-        return true;
-    case 2:
-        *(uint16_t *)to = *(const volatile uint16_t *)p;
-        return true;
-    case 4:
-        *(uint32_t *)to = *(const volatile uint32_t *)p;
-        return true;
-    case 8:
-        *(uint64_t *)to = *(const volatile uint64_t *)p;
-        return true;
-    default:
-        return guest_read_fault(&e->v, GVA(ea), to, n, f);
-    }
+    p = guest_hva(&e->v, GVA(ea), n, false);
+    if (p && n == 8)
+        value = *(const volatile uint64_t *)p;
+    else if (p && n == 4)
+        value = *(const volatile uint32_t *)p;
+    else if (p && n == 2)
+        value = *(const volatile uint16_t *)p;
+    else if (!guest_read_fault(&e->v, GVA(ea), &value, n, f))
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        ((uint8_t *)to)[i] = (uint8_t)(value >> 8 * i);
+    return true;
 }
 
 bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, const void *from, unsigned n,
@@ -69,27 +68,18 @@ bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64
 {
     void *p;
 
-    if (!in_range(in, ea, n, f))
+    if (!in_range(in, ea, n, true, f))
         return false;
     p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, true) : NULL;
-    if (!p)
-        return guest_write_fault(&e->v, GVA(ea), from, n, f);
-    switch (n) {
-    case 1:
-        *(volatile uint8_t *)p = *(const uint8_t *)from;
-        return true;
-    case 2:
-        *(volatile uint16_t *)p = *(const uint16_t *)from;
-        return true;
-    case 4:
-        *(volatile uint32_t *)p = *(const uint32_t *)from;
-        return true;
-    case 8:
+    if (p && n == 8)
         *(volatile uint64_t *)p = *(const uint64_t *)from;
-        return true;
-    default:
+    else if (p && n == 4)
+        *(volatile uint32_t *)p = *(const uint32_t *)from;
+    else if (p && n == 2)
+        *(volatile uint16_t *)p = *(const uint16_t *)from;
+    else
         return guest_write_fault(&e->v, GVA(ea), from, n, f);
-    }
+    return true;
 }
 
 bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
@@ -97,7 +87,7 @@ bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, ui
 {
     uint64_t last = ea + n - 1;
 
-    if (!in_range(in, ea, n, f))
+    if (!in_range(in, ea, n, true, f))
         return false;
     for (uint64_t va = ea; va <= last; va = (va & PAGE_MASK) + PAGE_SIZE) {
         struct translation t;
@@ -112,7 +102,6 @@ bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, ui
 
 static enum emulate_result do_wrbase(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t value)
 {
-
     if (!in->wide)
         value = (uint32_t)value;
     if (!gva_canonical(GVA(value)))

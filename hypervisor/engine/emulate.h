@@ -51,6 +51,7 @@ struct emulated_insn {
     bool wide;          /* REX.W */
     bool stack_segment; /* the memory operand is relative to SS */
     bool has_memory;
+    bool read_only;     /* the memory operand is relative to CS outside 64-bit mode: stores are #GP(0) */
     uint8_t opsize;     /* operand size in bytes */
     uint8_t adsize;     /* address size in bytes */
     uint8_t stack;      /* size of the stack pointer in bytes */
@@ -62,7 +63,7 @@ struct emulated_insn {
     uint8_t scale;      /* of gathers */
     uint8_t vector;     /* bytes of the vector operand: 16 or 32 */
     uint32_t imm[2];
-    uint64_t segment_base;
+    uint64_t segment_base; /* of the memory operand, or of the stack */
     uint64_t offset; /* of the memory operand in its segment, not yet cut to adsize; of gathers without index */
     uint64_t ea;     /* linear address of the memory operand */
 };
@@ -96,11 +97,14 @@ static inline uint64_t emulate_linear(const struct emulated_insn *in, uint64_t o
 
 /* Fills in the exit for an exception without error code, or with error code 0. */
 enum emulate_result emulate_raise(struct engine_vcpu *e, unsigned vector, bool has_error);
-/* The same for a failed access: #PF, or #GP(0) or #SS(0) if the address was not canonical or beyond 4 GiB. */
+/* The same for a failed access: #PF, or #GP(0) or #SS(0) if the segment doesn't allow it or the address is not canonical. */
 enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segment, const struct guest_fault *f);
 
-/* Guest memory at a linear address, n bytes. False: nothing was accessed (a store that straddles pages may meet a change of the
- * mapping half-way, as on any CPU), *f says why. Operands of 1, 2, 4 and 8 bytes are moved in one access if aligned. */
+/*
+ * Guest memory at a linear address, n bytes. False: *f says why. Then, up to 8 bytes, *to is as it was; of longer operands
+ * nothing is said. Stores that straddle pages happen whole or not at all. Operands of 2, 4 and 8 bytes are moved in one
+ * access.
+ */
 bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, void *to, unsigned n,
                   struct guest_fault *f);
 bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, const void *from, unsigned n,
@@ -116,6 +120,16 @@ static inline void emulate_set_gpr(struct engine_vcpu *e, unsigned reg, uint64_t
 
     *r = bytes == 8 ? value : bytes == 4 ? (uint32_t)value : (*r & ~0xfffful) | (uint16_t)value;
 }
+
+/* ---- the guest's vector registers, which are the host's, by number (emulate_vector.c) ---- */
+struct vreg {
+    uint8_t b[32] __attribute__((aligned(32)));
+};
+
+void emulate_read_xmm(unsigned n, struct vreg *to); /* the lower 16 bytes of *to */
+void emulate_read_ymm(unsigned n, struct vreg *to);
+void emulate_write_xmm(unsigned n, const struct vreg *from); /* the register's upper half stays */
+void emulate_write_ymm(unsigned n, const struct vreg *from);
 
 /* ---- handlers; EMULATE_DONE: rip is still to be advanced ---- */
 enum emulate_result emulate_state(struct engine_vcpu *e, const struct emulated_insn *in);   /* emulate_state.c */

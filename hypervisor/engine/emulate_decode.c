@@ -4,6 +4,8 @@
  */
 #include "engine/emulate.h"
 
+#include <string.h>
+
 #include "engine/trans.h"
 
 static enum emulated_op op_of(ZydisMnemonic m)
@@ -117,6 +119,33 @@ static uint64_t segment_base(const struct vcpu *v, ZydisRegister seg, bool long_
     }
 }
 
+/*
+ * Whether the bytes would be too long an instruction without the prefixes that make them invalid: the CPU looks at the
+ * length first.
+ */
+static bool too_long(const uint8_t *bytes, unsigned n, uint64_t va, uint32_t mode)
+{
+    uint8_t plain[15];
+    struct insn in;
+    unsigned k;
+
+    if (n < sizeof(plain))
+        return false;
+    for (k = 0; k < n; k++) {
+        static const uint8_t prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3};
+
+        if (!memchr(prefixes, bytes[k], sizeof(prefixes)))
+            break;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        bool lock_rep = bytes[i] == 0xf0 || bytes[i] == 0xf2 || bytes[i] == 0xf3;
+        bool vex = k < n && (bytes[k] == 0xc4 || bytes[k] == 0xc5 || bytes[k] == 0x62 || bytes[k] == 0x8f);
+
+        plain[i] = i < k && (lock_rep || (vex && bytes[i] == 0x66)) ? 0x3e : bytes[i];
+    }
+    return decode_insn(&in, plain, n, va, mode) == DECODE_TOO_LONG;
+}
+
 static void memory_operand(const struct vcpu *v, const struct insn *in, const ZydisDecodedOperand *o,
                            struct emulated_insn *out)
 {
@@ -133,6 +162,7 @@ static void memory_operand(const struct vcpu *v, const struct insn *in, const Zy
         offset += v->gpr[reg_id(o->mem.index)] * o->mem.scale;
     out->has_memory = true;
     out->stack_segment = o->mem.segment == ZYDIS_REGISTER_SS;
+    out->read_only = !out->mode64 && o->mem.segment == ZYDIS_REGISTER_CS;
     out->segment_base = segment_base(v, o->mem.segment, out->mode64);
     out->offset = offset;
     out->ea = emulate_linear(out, offset);
@@ -148,7 +178,7 @@ enum emulate_decoded emulate_decode(const struct vcpu *v, const uint8_t *bytes, 
     if (r > 0)
         return EMULATE_SHORT;
     if (r < 0)
-        return r == DECODE_TOO_LONG ? EMULATE_TOO_LONG : EMULATE_INVALID;
+        return r == DECODE_TOO_LONG || too_long(bytes, n, v->rip, mode) ? EMULATE_TOO_LONG : EMULATE_INVALID;
     *out = (struct emulated_insn){
         .op = op_of(in.d.mnemonic),
         .length = in.d.length,
@@ -162,6 +192,8 @@ enum emulate_decoded emulate_decode(const struct vcpu *v, const uint8_t *bytes, 
     vector_form(&in, out);
     if (out->op == EMU_NONE)
         return EMULATE_DECODED;
+    if (out->op == EMU_ENTER || out->op == EMU_PUSHA || out->op == EMU_POPA)
+        out->segment_base = segment_base(v, ZYDIS_REGISTER_SS, out->mode64);
     for (unsigned i = 0; i < in.d.operand_count; i++) {
         const ZydisDecodedOperand *o = &in.op[i];
 

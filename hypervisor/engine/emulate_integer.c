@@ -15,9 +15,9 @@ static uint64_t size_mask(unsigned bytes)
 /* ---- the stack ---- */
 
 /* Linear address of a stack offset. */
-static uint64_t stack_linear(const struct engine_vcpu *e, const struct emulated_insn *in, uint64_t offset)
+static uint64_t stack_linear(const struct emulated_insn *in, uint64_t offset)
 {
-    return in->mode64 ? offset : (uint32_t)(e->v.seg[SEG_SS].base + (offset & size_mask(in->stack)));
+    return in->mode64 ? offset : (uint32_t)(in->segment_base + (offset & size_mask(in->stack)));
 }
 
 static bool push(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t *sp, uint64_t value,
@@ -25,7 +25,7 @@ static bool push(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t
 {
     uint64_t to = *sp - in->opsize;
 
-    if (!emulate_write(e, in, stack_linear(e, in, to), &value, in->opsize, f))
+    if (!emulate_write(e, in, stack_linear(in, to), &value, in->opsize, f))
         return false;
     *sp = to;
     return true;
@@ -44,7 +44,7 @@ static enum emulate_result do_enter(struct engine_vcpu *e, const struct emulated
         uint64_t value = 0;
 
         bp -= in->opsize;
-        if (!emulate_read(e, in, stack_linear(e, in, bp), &value, in->opsize, &f) ||
+        if (!emulate_read(e, in, stack_linear(in, bp), &value, in->opsize, &f) ||
             !push(e, in, &sp, value, &f))
             return emulate_raise_access(e, true, &f);
     }
@@ -52,7 +52,7 @@ static enum emulate_result do_enter(struct engine_vcpu *e, const struct emulated
         return emulate_raise_access(e, true, &f);
     sp -= (uint16_t)in->imm[0];
     /* It faults where a push at the new stack pointer would (SDM vol. 2, ENTER). */
-    if (!emulate_may_write(e, in, stack_linear(e, in, sp), in->opsize, &f))
+    if (!emulate_may_write(e, in, stack_linear(in, sp), in->opsize, &f))
         return emulate_raise_access(e, true, &f);
     emulate_set_gpr(e, RBP, frame, in->stack);
     emulate_set_gpr(e, RSP, sp, in->stack);
@@ -77,7 +77,7 @@ static enum emulate_result do_popa(struct engine_vcpu *e, const struct emulated_
     struct guest_fault f;
 
     for (unsigned i = 0; i < 8; i++) {
-        if (!emulate_read(e, in, stack_linear(e, in, sp), &value[i], in->opsize, &f))
+        if (!emulate_read(e, in, stack_linear(in, sp), &value[i], in->opsize, &f))
             return emulate_raise_access(e, true, &f);
         sp += in->opsize;
     }
@@ -100,39 +100,49 @@ static void set_ax(struct engine_vcpu *e, unsigned ax)
     emulate_set_gpr(e, RAX, ax, 2);
 }
 
-/* DAA and DAS. OF is undefined and cleared. */
+/* OF of a + b or a - b; sign: the operands' highest bit. */
+static uint64_t overflow(unsigned a, unsigned b, unsigned result, unsigned sign, bool subtract)
+{
+    return (subtract ? (a ^ b) & (a ^ result) & sign : ~(a ^ b) & (a ^ result) & sign) ? FLAG_OF : 0;
+}
+
+/* DAA and DAS. OF, undefined in the manual, is that of one addition or subtraction of the whole adjustment. */
 static enum emulate_result do_decimal_adjust(struct engine_vcpu *e, bool subtract)
 {
     uint64_t old = flags_expand(e->hot.flags), flags = 0;
-    uint8_t al = (uint8_t)e->v.gpr[RAX], result = al;
+    uint8_t al = (uint8_t)e->v.gpr[RAX], by = 0, result;
 
     if ((al & 15) > 9 || (old & FLAG_AF)) {
+        by = 6;
         flags |= FLAG_AF;
-        if (subtract ? al < 6 : al > 0xff - 6)
+        if (subtract && al < 6)
             flags |= FLAG_CF;
-        result = (uint8_t)(subtract ? al - 6 : al + 6);
     }
     if (al > 0x99 || (old & FLAG_CF)) {
+        by |= 0x60;
         flags |= FLAG_CF;
-        result = (uint8_t)(subtract ? result - 0x60 : result + 0x60);
     }
+    result = (uint8_t)(subtract ? al - by : al + by);
     e->v.gpr[RAX] = (e->v.gpr[RAX] & ~0xfful) | result;
-    e->hot.flags = flags_pack(flags | sign_zero_parity(result));
+    e->hot.flags = flags_pack(flags | sign_zero_parity(result) | overflow(al, by, result, 0x80, subtract));
     return EMULATE_DONE;
 }
 
-/* AAA and AAS. All flags but AF and CF are undefined. */
+/* AAA and AAS. OF, SF, ZF and PF, undefined in the manual, are those of the 16-bit addition or subtraction. */
 static enum emulate_result do_ascii_adjust(struct engine_vcpu *e, bool subtract)
 {
-    uint64_t old = flags_expand(e->hot.flags), flags = 0;
-    unsigned ax = (uint16_t)e->v.gpr[RAX];
+    uint64_t flags = 0;
+    unsigned ax = (uint16_t)e->v.gpr[RAX], by = 0, result;
 
-    if ((ax & 15) > 9 || (old & FLAG_AF)) {
-        ax = subtract ? ax - 0x106 : ax + 0x106;
+    if ((ax & 15) > 9 || (flags_expand(e->hot.flags) & FLAG_AF)) {
+        by = 0x106;
         flags = FLAG_AF | FLAG_CF;
     }
-    set_ax(e, ax & 0xff0f);
-    e->hot.flags = flags_pack(flags | sign_zero_parity((uint8_t)(ax & 0x0f)));
+    result = (uint16_t)(subtract ? ax - by : ax + by);
+    flags |= (result & 0x8000 ? FLAG_SF : 0) | (result == 0 ? FLAG_ZF : 0);
+    flags |= (sign_zero_parity((uint8_t)result) & FLAG_PF) | overflow(ax, by, result, 0x8000, subtract);
+    set_ax(e, result & 0xff0f);
+    e->hot.flags = flags_pack(flags);
     return EMULATE_DONE;
 }
 
@@ -147,13 +157,15 @@ static enum emulate_result do_aam(struct engine_vcpu *e, const struct emulated_i
     return EMULATE_DONE;
 }
 
+/* OF, AF and CF, undefined in the manual, are those of the addition. */
 static enum emulate_result do_aad(struct engine_vcpu *e, const struct emulated_insn *in)
 {
-    unsigned ax = (uint16_t)e->v.gpr[RAX];
-    uint8_t al = (uint8_t)(ax + (ax >> 8) * in->imm[0]);
+    unsigned ax = (uint16_t)e->v.gpr[RAX], al = ax & 0xff, by = (ax >> 8) * (in->imm[0] & 0xff) & 0xff;
+    unsigned sum = al + by;
+    uint64_t flags = (sum > 0xff ? FLAG_CF : 0) | ((al & 15) + (by & 15) > 15 ? FLAG_AF : 0);
 
-    set_ax(e, al);
-    e->hot.flags = flags_pack(sign_zero_parity(al));
+    set_ax(e, sum & 0xff);
+    e->hot.flags = flags_pack(flags | sign_zero_parity((uint8_t)sum) | overflow(al, by, sum, 0x80, false));
     return EMULATE_DONE;
 }
 
@@ -196,7 +208,7 @@ static enum emulate_result do_arpl(struct engine_vcpu *e, const struct emulated_
 
     if (!in->has_memory)
         selector = (uint16_t)e->v.gpr[in->reg[0]];
-    else if (!emulate_may_write(e, in, in->ea, 2, &f) || !emulate_read(e, in, in->ea, &selector, 2, &f))
+    else if (!emulate_read(e, in, in->ea, &selector, 2, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     if ((selector & 3) < (source & 3)) {
         selector = (uint16_t)((selector & ~3) | (source & 3));

@@ -1,176 +1,224 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * FXSAVE, XSAVE and their kin: they act on areas larger than a probe covers. The guest's x87/SSE/AVX state is live in the host
- * CPU, so the host's own instruction moves it, with the guest's XCR0 as the mask.
+ * CPU, so the host's own instruction moves it, with the guest's XCR0 as the mask (SDM vol. 1, 13; vol. 2, FXSAVE).
+ *
+ * The host runs in 64-bit mode, where the instructions move all 16 vector registers. For a guest that is not in 64-bit mode the
+ * upper eight are put back: in the area when saving, in the CPU when restoring.
  */
 #include "engine/emulate.h"
 
-static uint64_t guest_xcr0(const struct engine_vcpu *e)
-{
-    return e->v.xcr0;
-}
+#define XSTATE_SSE 2u
+#define XSTATE_AVX 4u
 
-/* Bytes of the standard-format area for these components (SDM vol. 1, 13.4). */
-static unsigned xsave_size(uint64_t mask)
-{
-    return mask & 4 ? 832 : 576;
-}
+/* Offsets in the area (SDM vol. 1, 13.4); AVX comes first behind the header in the compacted form too. */
+#define AREA_MXCSR 24u
+#define AREA_XMM8 288u
+#define AREA_FXSAVE 512u
+#define AREA_HEADER 512u
+#define AREA_AVX 576u
+#define AREA_YMM8 704u
+#define AREA_END 832u
 
-#define STATE_AREA_MAX 1024 /* legacy region, header, AVX */
+#define XCOMP_COMPACT (1UL << 63)
 
 struct state_area {
-    uint8_t bytes[STATE_AREA_MAX] __attribute__((aligned(64)));
+    uint8_t bytes[1024] __attribute__((aligned(64)));
 };
 
-/* The area in host memory: guest memory itself where it is contiguous there, else a copy. */
-static uint8_t *area_of(struct engine_vcpu *e, uint64_t ea, unsigned size, bool write, struct state_area *copy,
-                        struct guest_fault *f)
+static uint64_t requested(const struct engine_vcpu *e)
 {
-    uint8_t *first = guest_hva(&e->v, GVA(ea), 1, write);
+    return (e->v.gpr[RDX] << 32 | (uint32_t)e->v.gpr[RAX]) & e->v.xcr0;
+}
 
-    if (first) {
-        uint8_t *last = guest_hva(&e->v, GVA(ea + size - 1), 1, write);
+/* Bytes of the area for these components. */
+static unsigned xsave_size(uint64_t mask)
+{
+    return mask & XSTATE_AVX ? AREA_END : AREA_AVX;
+}
 
-        if (last == first + size - 1)
-            return first;
+/* The upper eight vector registers. */
+struct upper {
+    struct vreg r[8];
+};
+
+static void upper_read(struct upper *u, bool avx)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        if (avx)
+            emulate_read_ymm(8 + i, &u->r[i]);
+        else
+            emulate_read_xmm(8 + i, &u->r[i]);
     }
-    if (!guest_read_fault(&e->v, GVA(ea), copy->bytes, size, f))
-        return NULL;
-    return copy->bytes;
 }
 
-static bool area_done(struct engine_vcpu *e, uint64_t ea, unsigned size, const uint8_t *p,
-                      const struct state_area *copy, struct guest_fault *f)
+static void upper_write(const struct upper *u, bool avx)
 {
-    return p != copy->bytes || guest_write_fault(&e->v, GVA(ea), copy->bytes, size, f);
+    for (unsigned i = 0; i < 8; i++) {
+        if (avx)
+            emulate_write_ymm(8 + i, &u->r[i]);
+        else
+            emulate_write_xmm(8 + i, &u->r[i]);
+    }
 }
 
-static enum emulate_result do_fxsave(struct engine_vcpu *e, const struct emulated_insn *in)
-{
-    struct state_area copy;
-    struct guest_fault f;
-    bool store = in->op == EMU_FXSAVE;
-    uint8_t *p;
+/* ---- storing ---- */
 
-    if (in->ea & 15)
-        return emulate_raise(e, VEC_GP, true);
-    p = area_of(e, in->ea, 512, store, &copy, &f);
-    if (!p)
-        return emulate_raise_access(e, in->stack_segment, &f);
-    if (store) {
+static void store_state(const struct emulated_insn *in, void *p, uint64_t mask)
+{
+    uint32_t lo = (uint32_t)mask, hi = (uint32_t)(mask >> 32);
+
+    switch (in->op) {
+    case EMU_FXSAVE:
         if (in->wide)
             __asm__ volatile("fxsave64 (%0)" : : "r"(p) : "memory");
         else
             __asm__ volatile("fxsave (%0)" : : "r"(p) : "memory");
-        return area_done(e, in->ea, 512, p, &copy, &f) ? EMULATE_DONE : emulate_raise_access(e, in->stack_segment, &f);
-    }
-    if (p != copy.bytes) {
-        /* other vCPUs may write to it: check and load the same bytes */
-        __asm__ volatile("rep movsb" : : "D"(copy.bytes), "S"(p), "c"(512) : "memory");
-        p = copy.bytes;
-    }
-    if (*(uint32_t *)(p + 24) & ~e->mxcsr_mask)
-        return emulate_raise(e, VEC_GP, true);
-    if (in->wide)
-        __asm__ volatile("fxrstor64 (%0)" : : "r"(p) : "memory");
-    else
-        __asm__ volatile("fxrstor (%0)" : : "r"(p) : "memory");
-    return EMULATE_DONE;
-}
-
-static enum emulate_result do_xsave(struct engine_vcpu *e, const struct emulated_insn *in)
-{
-    uint64_t mask = (e->v.gpr[RDX] << 32 | (uint32_t)e->v.gpr[RAX]) & guest_xcr0(e);
-    uint32_t lo = (uint32_t)mask, hi = (uint32_t)(mask >> 32);
-    unsigned size = xsave_size(mask);
-    struct state_area copy;
-    struct guest_fault f;
-    uint8_t *p;
-
-    if (in->ea & 63)
-        return emulate_raise(e, VEC_GP, true);
-    p = area_of(e, in->ea, size, true, &copy, &f);
-    if (!p)
-        return emulate_raise_access(e, in->stack_segment, &f);
-    switch (in->op) {
-    case EMU_XSAVE:
-        if (in->wide)
-            __asm__ volatile("xsave64 (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
-        else
-            __asm__ volatile("xsave (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
         break;
-    case EMU_XSAVEOPT:
-        /* The host's modified-state tracking knows nothing of the guest's areas: save all. */
-        if (in->wide)
-            __asm__ volatile("xsave64 (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
-        else
-            __asm__ volatile("xsave (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
-        break;
-    default:
+    case EMU_XSAVEC:
         if (in->wide)
             __asm__ volatile("xsavec64 (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
         else
             __asm__ volatile("xsavec (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
         break;
+    default:
+        /* XSAVEOPT too: the host's modified-state tracking knows nothing of the guest's areas, so all is saved. */
+        if (in->wide)
+            __asm__ volatile("xsave64 (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
+        else
+            __asm__ volatile("xsave (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
+        break;
     }
-    return area_done(e, in->ea, size, p, &copy, &f) ? EMULATE_DONE : emulate_raise_access(e, in->stack_segment, &f);
+}
+
+/* The area in host memory, if it is contiguous there and holds no code; or NULL. */
+static void *area_hva(struct engine_vcpu *e, uint64_t ea, unsigned size)
+{
+    unsigned first = (unsigned)(PAGE_SIZE - (ea & ~PAGE_MASK));
+    uint8_t *p = guest_hva(&e->v, GVA(ea), 1, true);
+
+    if (!p || first >= size)
+        return p;
+    return guest_hva(&e->v, GVA(ea + first), 1, true) == p + first ? p : NULL;
+}
+
+/* Writes bytes first..end of a copy of the area to the guest's. */
+static bool put_back(struct engine_vcpu *e, const struct emulated_insn *in, const struct state_area *copy, unsigned first,
+                     unsigned end, struct guest_fault *f)
+{
+    return emulate_write(e, in, in->ea + first, copy->bytes + first, end - first, f);
+}
+
+static enum emulate_result do_store(struct engine_vcpu *e, const struct emulated_insn *in)
+{
+    bool fxsave = in->op == EMU_FXSAVE;
+    uint64_t mask = requested(e);
+    unsigned size = fxsave ? AREA_FXSAVE : xsave_size(mask), top = in->mode64 ? AREA_FXSAVE : AREA_XMM8;
+    struct state_area copy;
+    struct guest_fault f;
+    void *p;
+
+    if (in->ea & (fxsave ? 15 : 63))
+        return emulate_raise(e, VEC_GP, true);
+    p = in->mode64 ? area_hva(e, in->ea, size) : NULL;
+    if (p) {
+        store_state(in, p, mask);
+        return EMULATE_DONE;
+    }
+    /* FXSAVE looks at its last byte first. */
+    if ((fxsave && !emulate_may_write(e, in, in->ea + size - 1, 1, &f)) || !emulate_may_write(e, in, in->ea, size, &f))
+        return emulate_raise_access(e, in->stack_segment, &f);
+    if (!emulate_read(e, in, in->ea, copy.bytes, size, &f))
+        return emulate_raise_access(e, in->stack_segment, &f);
+    store_state(in, copy.bytes, mask);
+    if (!put_back(e, in, &copy, 0, top, &f) ||
+        (size > AREA_HEADER && !put_back(e, in, &copy, AREA_HEADER, AREA_AVX, &f)) ||
+        (size > AREA_AVX && !put_back(e, in, &copy, AREA_AVX, in->mode64 ? AREA_END : AREA_YMM8, &f)))
+        return emulate_raise_access(e, in->stack_segment, &f);
+    return EMULATE_DONE;
+}
+
+/* ---- loading ---- */
+
+static enum emulate_result do_fxrstor(struct engine_vcpu *e, const struct emulated_insn *in)
+{
+    struct state_area copy; /* other vCPUs may write to the guest's: check and load the same bytes */
+    struct guest_fault f;
+    struct upper upper;
+
+    if (in->ea & 15)
+        return emulate_raise(e, VEC_GP, true);
+    if (!emulate_read(e, in, in->ea, copy.bytes, AREA_FXSAVE, &f))
+        return emulate_raise_access(e, in->stack_segment, &f);
+    if (*(uint32_t *)(copy.bytes + AREA_MXCSR) & ~e->mxcsr_mask)
+        return emulate_raise(e, VEC_GP, true);
+    if (!in->mode64)
+        upper_read(&upper, false);
+    if (in->wide)
+        __asm__ volatile("fxrstor64 (%0)" : : "r"(copy.bytes) : "memory");
+    else
+        __asm__ volatile("fxrstor (%0)" : : "r"(copy.bytes) : "memory");
+    if (!in->mode64)
+        upper_write(&upper, false);
+    return EMULATE_DONE;
 }
 
 /* What XRSTOR would fault on (SDM vol. 1, 13.8), with the guest's XCR0 for the host's. */
-static bool xrstor_header_ok(const struct engine_vcpu *e, const uint8_t *p)
+static bool xrstor_ok(const struct engine_vcpu *e, const struct state_area *area, uint64_t mask)
 {
-    const uint64_t *h = (const uint64_t *)(p + 512);
-    uint64_t xcomp = h[1];
+    const uint64_t *h = (const uint64_t *)(area->bytes + AREA_HEADER);
+    uint64_t present = h[0], xcomp = h[1];
+    bool compact = xcomp & XCOMP_COMPACT;
+    bool loads_mxcsr = compact ? mask & present & XSTATE_SSE : mask & (XSTATE_SSE | XSTATE_AVX);
 
-    if (h[0] & ~guest_xcr0(e))
+    if (present & ~e->v.xcr0)
         return false;
-    if (xcomp >> 63) {
-        if ((xcomp & ~(1UL << 63) & ~guest_xcr0(e)) || (h[0] & ~xcomp))
-            return false;
-    } else if (xcomp != 0) {
+    if (compact ? (xcomp & ~XCOMP_COMPACT & ~e->v.xcr0) || (present & ~xcomp) : xcomp != 0)
         return false;
-    }
     for (unsigned i = 2; i < 8; i++)
-        if (h[i] != 0 && (xcomp >> 63 || i < 3))
+        if (h[i] != 0 && (compact || i < 3))
             return false;
-    return true;
+    return !loads_mxcsr || !(*(const uint32_t *)(area->bytes + AREA_MXCSR) & ~e->mxcsr_mask);
 }
 
 static enum emulate_result do_xrstor(struct engine_vcpu *e, const struct emulated_insn *in)
 {
-    uint64_t mask = (e->v.gpr[RDX] << 32 | (uint32_t)e->v.gpr[RAX]) & guest_xcr0(e);
+    uint64_t mask = requested(e);
     uint32_t lo = (uint32_t)mask, hi = (uint32_t)(mask >> 32);
-    unsigned size = xsave_size(mask);
+    bool put_upper = !in->mode64 && (mask & (XSTATE_SSE | XSTATE_AVX));
     struct state_area copy;
     struct guest_fault f;
+    struct upper upper;
 
     if (in->ea & 63)
         return emulate_raise(e, VEC_GP, true);
-    if (!guest_read_fault(&e->v, GVA(in->ea), copy.bytes, size, &f))
+    if (!emulate_read(e, in, in->ea, copy.bytes, xsave_size(mask), &f))
         return emulate_raise_access(e, in->stack_segment, &f);
-    if (!xrstor_header_ok(e, copy.bytes) ||
-        ((mask & 6) && (*(uint32_t *)(copy.bytes + 24) & ~e->mxcsr_mask)))
+    if (!xrstor_ok(e, &copy, mask))
         return emulate_raise(e, VEC_GP, true);
+    if (put_upper)
+        upper_read(&upper, mask & XSTATE_AVX);
     if (in->wide)
         __asm__ volatile("xrstor64 (%0)" : : "r"(copy.bytes), "a"(lo), "d"(hi) : "memory");
     else
         __asm__ volatile("xrstor (%0)" : : "r"(copy.bytes), "a"(lo), "d"(hi) : "memory");
+    if (put_upper)
+        upper_write(&upper, mask & XSTATE_AVX);
     return EMULATE_DONE;
 }
 
 static enum emulate_result do_xgetbv(struct engine_vcpu *e)
 {
-    uint64_t value;
+    uint64_t value = e->v.xcr0;
 
     switch ((uint32_t)e->v.gpr[RCX]) {
     case 0:
-        value = guest_xcr0(e);
         break;
     case 1: {
         uint32_t lo, hi;
 
         __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(1));
-        value = ((uint64_t)hi << 32 | lo) & guest_xcr0(e);
+        value &= (uint64_t)hi << 32 | lo;
         break;
     }
     default:
@@ -184,14 +232,13 @@ static enum emulate_result do_xgetbv(struct engine_vcpu *e)
 enum emulate_result emulate_state(struct engine_vcpu *e, const struct emulated_insn *in)
 {
     switch (in->op) {
-    case EMU_FXSAVE:
     case EMU_FXRSTOR:
-        return do_fxsave(e, in);
+        return do_fxrstor(e, in);
     case EMU_XRSTOR:
         return do_xrstor(e, in);
     case EMU_XGETBV:
         return do_xgetbv(e);
     default:
-        return do_xsave(e, in);
+        return do_store(e, in);
     }
 }

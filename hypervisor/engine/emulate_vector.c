@@ -9,14 +9,11 @@
 
 #define XCR0_SSE_AVX 6u
 
-struct vreg {
-    uint8_t b[32] __attribute__((aligned(32)));
-};
-
+#define EACH_MMX(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define EACH_REGISTER(X)                                                                                               \
     X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
-static void read_xmm(unsigned n, struct vreg *to)
+void emulate_read_xmm(unsigned n, struct vreg *to)
 {
     switch (n) {
 #define X(i)                                                                                                           \
@@ -28,7 +25,7 @@ static void read_xmm(unsigned n, struct vreg *to)
     }
 }
 
-static void read_ymm(unsigned n, struct vreg *to)
+void emulate_read_ymm(unsigned n, struct vreg *to)
 {
     switch (n) {
 #define X(i)                                                                                                           \
@@ -40,8 +37,19 @@ static void read_ymm(unsigned n, struct vreg *to)
     }
 }
 
-/* VEX instructions with 128-bit operands clear the upper half: so do callers, in *from. */
-static void write_ymm(unsigned n, const struct vreg *from)
+void emulate_write_xmm(unsigned n, const struct vreg *from)
+{
+    switch (n) {
+#define X(i)                                                                                                           \
+    case i:                                                                                                            \
+        __asm__ volatile("movdqu %0, %%xmm" #i : : "m"(*from));                                                        \
+        break;
+        EACH_REGISTER(X)
+#undef X
+    }
+}
+
+void emulate_write_ymm(unsigned n, const struct vreg *from)
 {
     switch (n) {
 #define X(i)                                                                                                           \
@@ -91,14 +99,14 @@ static enum emulate_result do_masked_load(struct engine_vcpu *e, const struct em
     struct vreg mask, data;
     struct guest_fault f;
 
-    read_ymm(in->reg[1], &mask);
+    emulate_read_ymm(in->reg[1], &mask);
     clear_from(&data, 0);
     for (unsigned i = 0; i < in->vector / in->element; i++)
         if (enabled(&mask, i, in->element) &&
             !emulate_read(e, in, emulate_linear(in, in->offset + i * in->element), &data.b[i * in->element],
                           in->element, &f))
             return emulate_raise_access(e, in->stack_segment, &f);
-    write_ymm(in->reg[0], &data);
+    emulate_write_ymm(in->reg[0], &data);
     return EMULATE_DONE;
 }
 
@@ -106,58 +114,59 @@ static enum emulate_result do_masked_store(struct engine_vcpu *e, const struct e
 {
     struct vreg mask, data;
 
-    read_ymm(in->reg[0], &mask);
-    read_ymm(in->reg[1], &data);
+    emulate_read_ymm(in->reg[0], &mask);
+    emulate_read_ymm(in->reg[1], &data);
     return store_enabled(e, in, &mask, &data, in->vector, in->element);
+}
+
+/*
+ * MASKMOVQ and MASKMOVDQU may fault on bytes that the mask leaves out (SDM vol. 2, MASKMOVDQU): CPUs check the whole operand.
+ */
+static enum emulate_result store_bytes(struct engine_vcpu *e, const struct emulated_insn *in, const struct vreg *mask,
+                                       const struct vreg *data, unsigned bytes)
+{
+    struct guest_fault f;
+
+    if (!emulate_may_write(e, in, in->ea, bytes, &f))
+        return emulate_raise_access(e, in->stack_segment, &f);
+    return store_enabled(e, in, mask, data, bytes, 1);
 }
 
 static enum emulate_result do_maskmovdqu(struct engine_vcpu *e, const struct emulated_insn *in)
 {
     struct vreg mask, data;
 
-    read_xmm(in->reg[0], &data);
-    read_xmm(in->reg[1], &mask);
-    return store_enabled(e, in, &mask, &data, 16, 1);
+    emulate_read_xmm(in->reg[0], &data);
+    emulate_read_xmm(in->reg[1], &mask);
+    return store_bytes(e, in, &mask, &data, 16);
 }
 
-/* An FXSAVE image as far as MASKMOVQ needs it. */
-struct mmx_image {
-    uint8_t b[512] __attribute__((aligned(16)));
-};
+static void read_mm(unsigned n, struct vreg *to)
+{
+    switch (n) {
+#define X(i)                                                                                                           \
+    case i:                                                                                                            \
+        __asm__ volatile("movq %%mm" #i ", %0" : "=m"(*to));                                                           \
+        break;
+        EACH_MMX(X)
+#undef X
+    }
+}
 
 #define FSW_ERROR_SUMMARY 0x80u
 
-/* MMn is the 64-bit significand of physical register n; the image has the stack's order (SDM vol. 1, 9.2.1). */
-static void read_mm(const struct mmx_image *image, unsigned top, unsigned n, struct vreg *to)
-{
-    const uint8_t *p = image->b + 32 + 16 * ((n - top) & 7);
-
-    for (unsigned i = 0; i < 8; i++)
-        to->b[i] = p[i];
-}
-
-/*
- * MASKMOVQ is an MMX instruction: a pending x87 exception comes first, and x87 turns to MMX state, but only if it doesn't
- * fault. Hence registers are read by FXSAVE, which changes nothing.
- */
+/* An MMX instruction: a pending x87 exception comes first, and x87 turns to MMX state even if the store faults. */
 static enum emulate_result do_maskmovq(struct engine_vcpu *e, const struct emulated_insn *in)
 {
-    struct mmx_image image;
     struct vreg mask, data;
-    enum emulate_result result;
-    uint64_t mm0;
-    unsigned status;
+    uint16_t status;
 
-    __asm__ volatile("fxsave64 %0" : "=m"(image));
-    status = image.b[2] | (unsigned)image.b[3] << 8;
+    __asm__ volatile("fnstsw %0" : "=m"(status));
     if (status & FSW_ERROR_SUMMARY)
         return emulate_raise(e, VEC_MF, false);
-    read_mm(&image, status >> 11 & 7, in->reg[0], &data);
-    read_mm(&image, status >> 11 & 7, in->reg[1], &mask);
-    result = store_enabled(e, in, &mask, &data, 8, 1);
-    if (result == EMULATE_DONE)
-        __asm__ volatile("movq %%mm0, %0" : "=m"(mm0));
-    return result;
+    read_mm(in->reg[0], &data);
+    read_mm(in->reg[1], &mask);
+    return store_bytes(e, in, &mask, &data, 8);
 }
 
 static uint64_t gather_offset(const struct emulated_insn *in, const struct vreg *index, unsigned i)
@@ -173,7 +182,7 @@ static uint64_t gather_offset(const struct emulated_insn *in, const struct vreg 
 
 /*
  * Elements from the lowest on; each that is done clears its part of the mask, so that the instruction goes on where a fault
- * stopped it (SDM vol. 2, VPGATHERDD).
+ * stopped it (SDM vol. 2, VPGATHERDD). On a fault the rest of the mask and of the destination is as it was.
  */
 static enum emulate_result do_gather(struct engine_vcpu *e, const struct emulated_insn *in)
 {
@@ -183,26 +192,26 @@ static enum emulate_result do_gather(struct engine_vcpu *e, const struct emulate
     struct guest_fault f;
     bool ok = true;
 
-    read_ymm(in->reg[0], &data);
-    read_ymm(in->reg[1], &mask);
-    read_ymm(in->index, &index);
+    emulate_read_ymm(in->reg[0], &data);
+    emulate_read_ymm(in->reg[1], &mask);
+    emulate_read_ymm(in->index, &index);
     for (unsigned i = 0; i < n; i++) {
-        uint8_t fill = enabled(&mask, i, size) ? 0xff : 0;
+        if (enabled(&mask, i, size)) {
+            uint64_t ea = emulate_linear(in, gather_offset(in, &index, i));
 
+            ok = emulate_read(e, in, ea, &data.b[i * size], size, &f);
+            if (!ok)
+                break;
+        }
         for (unsigned k = 0; k < size; k++)
-            mask.b[i * size + k] = fill;
-    }
-    for (unsigned i = 0; i < n && ok; i++) {
-        if (!enabled(&mask, i, size))
-            continue;
-        ok = emulate_read(e, in, emulate_linear(in, gather_offset(in, &index, i)), &data.b[i * size], size, &f);
-        for (unsigned k = 0; ok && k < size; k++)
             mask.b[i * size + k] = 0;
     }
-    clear_from(&mask, n * size);
-    clear_from(&data, n * size);
-    write_ymm(in->reg[0], &data);
-    write_ymm(in->reg[1], &mask);
+    if (ok) {
+        clear_from(&mask, n * size);
+        clear_from(&data, n * size);
+    }
+    emulate_write_ymm(in->reg[0], &data);
+    emulate_write_ymm(in->reg[1], &mask);
     return ok ? EMULATE_DONE : emulate_raise_access(e, in->stack_segment, &f);
 }
 

@@ -536,6 +536,10 @@ bool trans_special(struct trans *t)
     case ZYDIS_MNEMONIC_INT1:
         end_exit(t, EXIT_KIND_EXCEPTION, t->next, VEC_DB);
         return true;
+    case ZYDIS_MNEMONIC_XABORT: /* no guest is shown RTM or CLZERO */
+    case ZYDIS_MNEMONIC_CLZERO:
+        end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_UD);
+        return true;
     case ZYDIS_MNEMONIC_UD0:
     case ZYDIS_MNEMONIC_UD1:
     case ZYDIS_MNEMONIC_UD2:
@@ -572,9 +576,6 @@ bool trans_special(struct trans *t)
     case ZYDIS_MNEMONIC_LGS:
     case ZYDIS_MNEMONIC_LSS:
     case ZYDIS_MNEMONIC_SWAPGS:
-    case ZYDIS_MNEMONIC_RDPKRU:
-    case ZYDIS_MNEMONIC_WRPKRU:
-    case ZYDIS_MNEMONIC_CLZERO:
     case ZYDIS_MNEMONIC_MONITOR:
     case ZYDIS_MNEMONIC_MWAIT:
     case ZYDIS_MNEMONIC_XSETBV:
@@ -587,6 +588,11 @@ bool trans_special(struct trans *t)
         break;
     }
     switch (d->meta.category) {
+    case ZYDIS_CATEGORY_CET: /* features that no guest is shown */
+    case ZYDIS_CATEGORY_PKU:
+    case ZYDIS_CATEGORY_WAITPKG:
+        end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_UD);
+        return true;
     case ZYDIS_CATEGORY_SYSTEM:
     case ZYDIS_CATEGORY_IO:
     case ZYDIS_CATEGORY_IOSTRINGOP:
@@ -595,14 +601,10 @@ bool trans_special(struct trans *t)
     case ZYDIS_CATEGORY_SYSCALL:
     case ZYDIS_CATEGORY_SYSRET:
     case ZYDIS_CATEGORY_VTX:
-    case ZYDIS_CATEGORY_CET:
     case ZYDIS_CATEGORY_SGX:
-    case ZYDIS_CATEGORY_PKU:
-    case ZYDIS_CATEGORY_WAITPKG:
     case ZYDIS_CATEGORY_SMAP:
     case ZYDIS_CATEGORY_RDPID:
     case ZYDIS_CATEGORY_RDPRU:
-    case ZYDIS_CATEGORY_MPX:
     case ZYDIS_CATEGORY_PUSH:
     case ZYDIS_CATEGORY_POP:
     case ZYDIS_CATEGORY_CALL:
