@@ -34,7 +34,7 @@ void *engine_careful_access(uint64_t ea, uint32_t desc)
     e->helper_in_tail = false;
     e->helper_ea = ea;
     if (!gva_canonical(GVA(ea)) || !gva_canonical(GVA(last)) ||
-        (!(e->view_mode[e->cur_view] & MODE_64) && last > 0xffffffffUL)) {
+        (!(engine_mode(&e->v) & MODE_64) && last > 0xffffffffUL)) {
         e->helper_leave = HELPER_FAULT;
         e->helper_exit =
             (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = ss ? VEC_SS : VEC_GP, .has_error = true};

@@ -218,7 +218,7 @@ int engine_tlb_miss(uint64_t ea, int write)
     e->helper_in_tail = true;
     e->helper_ea = ea;
     /* Near the end of a 32-bit segment the operand's size decides, which only the careful form knows. */
-    bool at_limit = !(e->view_mode[view] & MODE_64) && ea > 0xffffffffUL - CAREFUL_BYTES;
+    bool at_limit = !(engine_mode(&e->v) & MODE_64) && ea > 0xffffffffUL - CAREFUL_BYTES;
 
     if (tag != (ea & PAGE_MASK) && gva_canonical(GVA(ea)) && !at_limit) {
         switch (tlb_fill(e, view, ea, write != 0, &pfec)) {
