@@ -223,14 +223,17 @@ static void select_view(struct engine_vcpu *e, uint32_t mode)
     }
 }
 
+#define DR6_BS 0x4000u /* single step */
+
 /* What a block's exit asks for, once the instruction behind it is complete. */
 enum next { NEXT_LOOP, NEXT_LEAVE };
 
 static enum next step_done(struct engine_vcpu *e, uint32_t mode)
 {
-    if (!(mode & MODE_STEP))
+    if (likely(!(mode & MODE_STEP) && !e->watch_hits))
         return NEXT_LOOP;
-    e->v.dr[6] |= 0x4000; /* BS */
+    e->v.dr[6] |= e->watch_hits | (mode & MODE_STEP ? DR6_BS : 0);
+    e->watch_hits = 0;
     e->v.exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_DB};
     return NEXT_LEAVE;
 }
@@ -412,6 +415,7 @@ enum exit_reason engine_run(struct vcpu *v)
 {
     struct engine_vcpu *e = engine_of(v);
     bool careful = false;
+    bool resumed = v->rflags & FLAG_RF; /* no instruction breakpoint for the first instruction */
     enum next next = NEXT_LOOP;
 
     if (!e->fpu_loaded)
@@ -433,6 +437,19 @@ enum exit_reason engine_run(struct vcpu *v)
         }
         mode = engine_mode(v);
         select_view(e, mode);
+        if (unlikely(watch_enabled(v))) {
+            uint32_t hits = resumed ? 0 : watch_code(v);
+
+            if (hits) {
+                v->dr[6] |= hits;
+                v->exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_DB};
+                v->rflags |= FLAG_RF; /* a fault: the handler returns behind it */
+                break;
+            }
+            e->watch_hits = 0;
+            careful_now = true;
+        }
+        resumed = false;
         careful = false;
         switch (enter(e, mode, careful_now)) {
         case -1:

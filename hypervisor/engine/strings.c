@@ -24,6 +24,12 @@ static uint64_t reg_get(const struct string_state *s, enum gpr r)
     return s->addr == 8 ? x : s->addr == 4 ? (uint32_t)x : (uint16_t)x;
 }
 
+/* n elements from a on, in the direction of travel. */
+static void watch(const struct string_state *s, uint64_t a, uint64_t n, bool write)
+{
+    watch_data(s->e, s->back ? a - (n - 1) * s->size : a, n * s->size, write);
+}
+
 static uint64_t source(const struct string_state *s)
 {
     return (s->src_base + reg_get(s, RSI)) & s->linear;
@@ -239,14 +245,20 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
             return finish(e);
         switch (op) {
         case STRING_MOVS:
+            a = source(&s);
+            b = destination(&s);
             if (!movs(&s, left, &done))
                 return 1;
+            watch(&s, a, done, false);
+            watch(&s, b, done, true);
             reg_step(&s, RSI, done);
             reg_step(&s, RDI, done);
             break;
         case STRING_STOS:
+            b = destination(&s);
             if (!stos(&s, left, &done))
                 return 1;
+            watch(&s, b, done, true);
             reg_step(&s, RDI, done);
             break;
         case STRING_LODS:
