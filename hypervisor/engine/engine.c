@@ -71,7 +71,7 @@ static bool cache_nearly_full(const struct code_cache *c)
 static bool code_frame(struct engine_vcpu *e, uint64_t va, uint64_t *mfn)
 {
     struct vcpu *v = &e->v;
-    uint32_t *id = &e->view[e->cur_view].itlb[(va >> PAGE_SHIFT) & (ITLB_ENTRIES - 1)];
+    uint32_t *id = &e->view[e->cur_view].itlb[itlb_index(e->cur_view, va)];
     struct translation t;
     uint32_t pfec;
 
@@ -119,6 +119,8 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
         if (t.mfn.n != b->mfn2) {
             cache_invalidate(e, b->mfn2, 0, PAGE_SIZE);
             b = NULL;
+        } else {
+            e->view[e->cur_view].itlb[itlb_index(e->cur_view, va2)] = cache_page_id(e, va2, b->mfn2, e->cur_view);
         }
     }
     if (b)
@@ -260,12 +262,14 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
         v->rip = x.target;
         if (step_done(e, mode) == NEXT_LEAVE)
             return NEXT_LEAVE;
-        if (!x.patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
+        if (!x.patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED)) {
+            e->by_block = !x.patch_off; /* its second page has to be looked at */
             return NEXT_LOOP;
+        }
         b = find_block(e, x.target, mode);
         if (!b)
             return NEXT_LEAVE;
-        if (flushes == e->stats.cache_flushes && !b->mfn2 && !e->cache.blocks[x.block].dead)
+        if (flushes == e->stats.cache_flushes && !e->cache.blocks[x.block].dead)
             cache_link(e, id, (uint32_t)(b - e->cache.blocks));
         return NEXT_LOOP;
     }
@@ -335,8 +339,7 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
     b = find_block(e, target, mode);
     if (!b)
         return NEXT_LEAVE;
-    e->by_block = b->mfn2 != 0; /* is in no jump cache: its second page is looked up every time */
-    if (!b->mfn2) {
+    {
         unsigned slot = target & 0xffff;
 
         e->view[e->cur_view].jc[slot] = (uint64_t)e->cache.base + b->verify;

@@ -49,6 +49,22 @@ static inline unsigned tlb_index(uint64_t va)
     return (unsigned)(va >> PAGE_SHIFT) & (TLB_ENTRIES - 1);
 }
 
+/*
+ * Where the id of a code page is kept.  Kernels have thousands of pages of code, and keep them over address-space switches; a
+ * process uses few, and its entries are cleared at every switch.
+ */
+#define ITLB_USER_ENTRIES 1024u
+
+static inline unsigned itlb_size(unsigned view)
+{
+    return view == VIEW_USER ? ITLB_USER_ENTRIES : ITLB_ENTRIES;
+}
+
+static inline unsigned itlb_index(unsigned view, uint64_t va)
+{
+    return (unsigned)(va >> PAGE_SHIFT) & (itlb_size(view) - 1);
+}
+
 #define TLB_LOG 8192
 
 /* Which entries of a view are in use since the last flush, so that a flush costs what was filled. */

@@ -77,7 +77,7 @@ void jc_reset(struct engine_vcpu *e, unsigned view)
 void view_forget_code(struct engine_vcpu *e, unsigned view)
 {
     jc_reset(e, view);
-    for (unsigned i = 0; i < ITLB_ENTRIES; i++)
+    for (unsigned i = 0; i < itlb_size(view); i++)
         e->view[view].itlb[i] = 0;
     e->shadow[view] = e->shadow_base[view];
 }
