@@ -71,6 +71,7 @@ static inline unsigned itlb_index(unsigned view, uint64_t va)
 struct tlb_log {
     unsigned n; /* > TLB_LOG: lost count, clear all */
     uint16_t index[TLB_LOG];
+    uint64_t listed[TLB_ENTRIES / 64]; /* a bit an entry: it is in index[], once */
 };
 
 enum stub {
