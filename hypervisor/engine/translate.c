@@ -14,6 +14,7 @@
  */
 #include <string.h>
 
+#include "cpu/isa_feature.h"
 #include "engine/trans.h"
 
 static uint32_t off_of(const struct trans *t, const uint8_t *p)
@@ -347,6 +348,24 @@ static void watch_frame(struct engine_vcpu *e, uint64_t mfn)
     engine_frame_protect(&e->v, MFN(mfn));
 }
 
+bool trans_offers(const struct trans *t, enum cpu_feature f)
+{
+    const struct domain *d = t->e->v.domain;
+
+    return !d || !d->cpu_policy || cpu_policy_has(d->cpu_policy, f);
+}
+
+/* Whether CPUID shows the guest what the instruction needs.  UD2 and its like have their own way. */
+static bool insn_offered(const struct trans *t)
+{
+    const ZydisDecodedInstruction *d = &t->in->d;
+    enum cpu_feature f = cpu_feature_of_insn(d);
+
+    if (d->mnemonic == ZYDIS_MNEMONIC_UD0 || d->mnemonic == ZYDIS_MNEMONIC_UD1 || d->mnemonic == ZYDIS_MNEMONIC_UD2)
+        return true;
+    return trans_offers(t, f);
+}
+
 /* For recipe_note(): instructions whose translation is straight code. */
 static bool is_plain(const struct trans *t)
 {
@@ -374,6 +393,10 @@ static void translate_insn(struct trans *t, struct insn *in, struct insn_info *i
     info->flags_host = 0;
     info->borrowed = 0;
     info->align = 0;
+    if (!insn_offered(t)) {
+        end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_UD);
+        return;
+    }
     if (trans_branch(t)) {
         recipe_note(t, false);
         return;
