@@ -271,7 +271,8 @@ static void outcome_emulate(const struct test_case *t, struct outcome *out)
         out->vector = VEC_UD;
         return;
     }
-    if (in.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) {
+    if (in.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR || in.mnemonic == ZYDIS_MNEMONIC_IRET ||
+        in.mnemonic == ZYDIS_MNEMONIC_IRETD || in.mnemonic == ZYDIS_MNEMONIC_IRETQ) {
         out->kind = OUTCOME_PANEL;
         return;
     }
