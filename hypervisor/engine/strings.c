@@ -75,6 +75,19 @@ static bool fault(struct engine_vcpu *e, const struct guest_fault *f)
     return false;
 }
 
+/*
+ * Outside 64-bit mode an element whose offset wraps at 4 GiB exceeds the segment's limit, and is #GP(0) before its
+ * page is looked at; one that wraps as a linear address can't be had in one piece and is refused as well.
+ */
+static bool in_limit(const struct string_state *s, enum gpr r, uint64_t a)
+{
+    static const struct guest_fault beyond = {.pfec = ~0u};
+
+    if (s->linear == ~0UL || (reg_get(s, r) + s->size - 1 <= s->linear && a + s->size - 1 <= s->linear))
+        return true;
+    return fault(s->e, &beyond);
+}
+
 static void host_movs(void *to, const void *from, uint64_t n, unsigned size, bool back)
 {
     if (back)
@@ -144,6 +157,8 @@ static bool movs(const struct string_state *s, uint64_t max, uint64_t *done)
         }
     }
     *done = 1;
+    if (!in_limit(s, RSI, src) || !in_limit(s, RDI, dst))
+        return false;
     if (!guest_read_fault(&e->v, GVA(src), &value, s->size, &f) ||
         !guest_write_fault(&e->v, GVA(dst), &value, s->size, &f))
         return fault(e, &f);
@@ -170,16 +185,21 @@ static bool stos(const struct string_state *s, uint64_t max, uint64_t *done)
         }
     }
     *done = 1;
+    if (!in_limit(s, RDI, dst))
+        return false;
     if (!guest_write_fault(&e->v, GVA(dst), &e->v.gpr[RAX], s->size, &f))
         return fault(e, &f);
     return true;
 }
 
-static bool read_element(const struct string_state *s, uint64_t a, uint64_t *value)
+/* a: where r points to. */
+static bool read_element(const struct string_state *s, enum gpr r, uint64_t a, uint64_t *value)
 {
     struct guest_fault f;
 
     *value = 0;
+    if (!in_limit(s, r, a))
+        return false;
     return guest_read_fault(&s->e->v, GVA(a), value, s->size, &f) || fault(s->e, &f);
 }
 
@@ -263,13 +283,13 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
             reg_step(&s, RDI, done);
             break;
         case STRING_LODS:
-            if (!read_element(&s, source(&s), &a))
+            if (!read_element(&s, RSI, source(&s), &a))
                 return 1;
             set_al(&s, a);
             reg_step(&s, RSI, 1);
             break;
         case STRING_SCAS:
-            if (!read_element(&s, destination(&s), &b))
+            if (!read_element(&s, RDI, destination(&s), &b))
                 return 1;
             a = low_bytes(e->v.gpr[RAX], s.size);
             e->hot.flags = flags_compare(a, b, s.size);
@@ -277,8 +297,8 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
             again = (rep == REP_E) == (a == b);
             break;
         case STRING_CMPS:
-            if (!read_element(&s, source(&s), &a) ||
-                !read_element(&s, destination(&s), &b))
+            if (!read_element(&s, RSI, source(&s), &a) ||
+                !read_element(&s, RDI, destination(&s), &b))
                 return 1;
             e->hot.flags = flags_compare(a, b, s.size);
             reg_step(&s, RSI, 1);

@@ -59,6 +59,10 @@ static void trans_mov_moffs(struct trans *t)
     bool store = mem == &t->in->op[0];
     unsigned w = mem->size / 8;
 
+    if (store && !mode64(t) && mem->mem.segment == ZYDIS_REGISTER_CS) {
+        end_exit(t, EXIT_KIND_EXCEPTION, t->in->va, VEC_GP); /* code segments can't be written to */
+        return;
+    }
     emit_access(t, mem, w, store);
     if (w == 2)
         e8(&t->m, 0x66);
@@ -117,6 +121,10 @@ static void trans_bit_string(struct trans *t)
     bool write = d->mnemonic != ZYDIS_MNEMONIC_BT;
     bool lock = d->attributes & ZYDIS_ATTRIB_HAS_LOCK;
 
+    if (write && !mode64(t) && mem->mem.segment == ZYDIS_REGISTER_CS) {
+        end_exit(t, EXIT_KIND_EXCEPTION, t->in->va, VEC_GP); /* code segments can't be written to */
+        return;
+    }
     flags_need_saved(t);
     retry = m->p;
     emit_offset(t, mem, 0);

@@ -82,6 +82,10 @@ static bool trans_pop(struct trans *t)
 
     if (op->type == ZYDIS_OPERAND_TYPE_REGISTER && !reg_is_gpr(op->reg.value))
         return false;
+    if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && !mode64(t) && op->mem.segment == ZYDIS_REGISTER_CS) {
+        end_exit(t, EXIT_KIND_EXCEPTION, t->in->va, VEC_GP); /* code segments can't be written to */
+        return true;
+    }
     emit_stack_access(t, 0, w, false);
     if (op->type == ZYDIS_OPERAND_TYPE_MEMORY) {
         const uint8_t *retry;

@@ -134,6 +134,7 @@ enum outcome_kind {
     OUTCOME_EXCEPTION, /* [vector, error, cr2] */
     OUTCOME_SYSCALL,   /* SYSCALL, or INT 80h natively caught by seccomp; state.rip behind it */
     OUTCOME_TIMEOUT,   /* still running after the time limit */
+    OUTCOME_PANEL,     /* engine: a far transfer at state.rip, left to the panel (tests/unit/test_emulate.c) */
     OUTCOME_DIED,      /* native: the child died; engine: it asked for something senseless (why) */
 };
 

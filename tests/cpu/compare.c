@@ -45,6 +45,9 @@ void outcome_print(const struct outcome *o, FILE *f)
     case OUTCOME_TIMEOUT:
         fprintf(f, "time limit");
         break;
+    case OUTCOME_PANEL:
+        fprintf(f, "far transfer at %#lx, left to the panel", o->state.rip);
+        break;
     case OUTCOME_DIED:
         fprintf(f, "failed: %s", o->why);
         break;

@@ -271,6 +271,11 @@ static void outcome_emulate(const struct test_case *t, struct outcome *out)
         out->vector = VEC_UD;
         return;
     }
+    if (in.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR || in.mnemonic == ZYDIS_MNEMONIC_IRET ||
+        in.mnemonic == ZYDIS_MNEMONIC_IRETD || in.mnemonic == ZYDIS_MNEMONIC_IRETQ) {
+        out->kind = OUTCOME_PANEL;
+        return;
+    }
     if (!(in.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) && in.meta.category != ZYDIS_CATEGORY_IO &&
         (in.meta.category != ZYDIS_CATEGORY_SYSTEM || in.mnemonic == ZYDIS_MNEMONIC_ARPL) &&
         in.meta.category != ZYDIS_CATEGORY_IOSTRINGOP && in.mnemonic != ZYDIS_MNEMONIC_CLI &&

@@ -239,6 +239,13 @@ static bool try_address(struct gen *g, uint64_t target, struct address *a)
             a->seg = 0; /* CS of 32-bit code is not writable */
     }
     target &= limit;
+    /*
+     * The end of a segment with a base: an operand that crosses offset 4 GiB is #GP on the CPU, but only its linear
+     * address is known where the engine looks at it, and that doesn't wrap there (docs/architecture.md, "Limits").
+     * Below the base by the longest operand, that of XSAVE, there is nothing else to be tried.
+     */
+    if (g->code32 && (a->seg == 0x64 || a->seg == 0x65) && target > limit - XSAVE_BYTES)
+        return false;
     if (!g->code32 && target >> 32 == 0 && rng_pct(&g->r, 8)) {
         a->a32 = true;
         limit = 0xffffffff;
