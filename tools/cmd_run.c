@@ -256,7 +256,7 @@ static int run_main(int argc, char **argv)
         return EXIT_STATUS_USAGE;
     }
     if (answer_help(&g))
-        return fflush(stdout) ? EXIT_STATUS_HOST : EXIT_STATUS_OK;
+        return help_end();
     vm_config_init(&c);
     if (config_make(&g, &c, why, sizeof(why))) {
         diag_error("%s", why);

@@ -2,6 +2,7 @@
 /*
  * The diptych command: finds the subcommand and leaves the rest to it.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,17 +43,20 @@ static const struct command *command_find(const char *name)
     return NULL;
 }
 
-/* Help that can't be written (a full disk behind a redirection) is a failure like any other. */
-static int help_status(void)
+int help_end(void)
 {
-    return fflush(stdout) ? EXIT_STATUS_HOST : EXIT_STATUS_OK;
+    if (fflush(stdout) || ferror(stdout)) {
+        diag_error("standard output: %s", strerror(errno));
+        return EXIT_STATUS_HOST;
+    }
+    return EXIT_STATUS_OK;
 }
 
 static int main_option(const char *arg, const char *topic)
 {
     if (!strcmp(arg, "--version")) {
         printf("diptych %s\n", DIPTYCH_VERSION);
-        return help_status();
+        return help_end();
     }
     if (strcmp(arg, "--help") && strcmp(arg, "-h") && strcmp(arg, "help")) {
         diag_error("unknown %s '%s'; `diptych --help` lists %s", arg[0] == '-' ? "option" : "command", arg,
@@ -70,7 +74,7 @@ static int main_option(const char *arg, const char *topic)
     } else {
         main_help(stdout);
     }
-    return help_status();
+    return help_end();
 }
 
 /* Descriptors 0 to 2 exist, so that no file that is opened later becomes the console by accident. */

@@ -89,6 +89,7 @@ enum cpu_feature cpu_feature_of_isa(ZydisISASet isa)
 enum cpu_feature cpu_feature_of_insn(const ZydisDecodedInstruction *insn)
 {
     switch (insn->mnemonic) {
+    case ZYDIS_MNEMONIC_SYSCALL: /* in 32-bit code a set of its own */
     case ZYDIS_MNEMONIC_TZCNT:
     case ZYDIS_MNEMONIC_LZCNT:
     case ZYDIS_MNEMONIC_ENDBR32:

@@ -33,6 +33,7 @@ void *engine_careful_access(uint64_t ea, uint32_t desc)
 
     e->helper_in_tail = false;
     e->helper_ea = ea;
+    watch_data(e, ea, size, write);
     if (!gva_canonical(GVA(ea)) || !gva_canonical(GVA(last)) ||
         (!(engine_mode(&e->v) & MODE_64) && last > 0xffffffffUL)) {
         e->helper_leave = HELPER_FAULT;

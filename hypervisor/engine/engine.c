@@ -71,7 +71,7 @@ static bool cache_nearly_full(const struct code_cache *c)
 static bool code_frame(struct engine_vcpu *e, uint64_t va, uint64_t *mfn)
 {
     struct vcpu *v = &e->v;
-    uint32_t *id = &e->view[e->cur_view].itlb[(va >> PAGE_SHIFT) & (ITLB_ENTRIES - 1)];
+    uint32_t *id = &e->view[e->cur_view].itlb[itlb_index(e->cur_view, va)];
     struct translation t;
     uint32_t pfec;
 
@@ -119,6 +119,8 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
         if (t.mfn.n != b->mfn2) {
             cache_invalidate(e, b->mfn2, 0, PAGE_SIZE);
             b = NULL;
+        } else {
+            e->view[e->cur_view].itlb[itlb_index(e->cur_view, va2)] = cache_page_id(e, va2, b->mfn2, e->cur_view);
         }
     }
     if (b)
@@ -223,14 +225,17 @@ static void select_view(struct engine_vcpu *e, uint32_t mode)
     }
 }
 
+#define DR6_BS 0x4000u /* single step */
+
 /* What a block's exit asks for, once the instruction behind it is complete. */
 enum next { NEXT_LOOP, NEXT_LEAVE };
 
 static enum next step_done(struct engine_vcpu *e, uint32_t mode)
 {
-    if (!(mode & MODE_STEP))
+    if (likely(!(mode & MODE_STEP) && !e->watch_hits))
         return NEXT_LOOP;
-    e->v.dr[6] |= 0x4000; /* BS */
+    e->v.dr[6] |= e->watch_hits | (mode & MODE_STEP ? DR6_BS : 0);
+    e->watch_hits = 0;
     e->v.exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_DB};
     return NEXT_LEAVE;
 }
@@ -257,12 +262,14 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
         v->rip = x.target;
         if (step_done(e, mode) == NEXT_LEAVE)
             return NEXT_LEAVE;
-        if (!x.patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
+        if (!x.patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED)) {
+            e->by_block = !x.patch_off; /* its second page has to be looked at */
             return NEXT_LOOP;
+        }
         b = find_block(e, x.target, mode);
         if (!b)
             return NEXT_LEAVE;
-        if (flushes == e->stats.cache_flushes && !b->mfn2 && !e->cache.blocks[x.block].dead)
+        if (flushes == e->stats.cache_flushes && !e->cache.blocks[x.block].dead)
             cache_link(e, id, (uint32_t)(b - e->cache.blocks));
         return NEXT_LOOP;
     }
@@ -332,8 +339,7 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
     b = find_block(e, target, mode);
     if (!b)
         return NEXT_LEAVE;
-    e->by_block = b->mfn2 != 0; /* is in no jump cache: its second page is looked up every time */
-    if (!b->mfn2) {
+    {
         unsigned slot = target & 0xffff;
 
         e->view[e->cur_view].jc[slot] = (uint64_t)e->cache.base + b->verify;
@@ -412,6 +418,7 @@ enum exit_reason engine_run(struct vcpu *v)
 {
     struct engine_vcpu *e = engine_of(v);
     bool careful = false;
+    bool resumed = v->rflags & FLAG_RF; /* no instruction breakpoint for the first instruction */
     enum next next = NEXT_LOOP;
 
     if (!e->fpu_loaded)
@@ -433,6 +440,19 @@ enum exit_reason engine_run(struct vcpu *v)
         }
         mode = engine_mode(v);
         select_view(e, mode);
+        if (unlikely(watch_enabled(v))) {
+            uint32_t hits = resumed ? 0 : watch_code(v);
+
+            if (hits) {
+                v->dr[6] |= hits;
+                v->exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_DB};
+                v->rflags |= FLAG_RF; /* a fault: the handler returns behind it */
+                break;
+            }
+            e->watch_hits = 0;
+            careful_now = true;
+        }
+        resumed = false;
         careful = false;
         switch (enter(e, mode, careful_now)) {
         case -1:

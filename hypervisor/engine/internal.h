@@ -49,12 +49,29 @@ static inline unsigned tlb_index(uint64_t va)
     return (unsigned)(va >> PAGE_SHIFT) & (TLB_ENTRIES - 1);
 }
 
+/*
+ * Where the id of a code page is kept.  Kernels have thousands of pages of code, and keep them over address-space switches; a
+ * process uses few, and its entries are cleared at every switch.
+ */
+#define ITLB_USER_ENTRIES 1024u
+
+static inline unsigned itlb_size(unsigned view)
+{
+    return view == VIEW_USER ? ITLB_USER_ENTRIES : ITLB_ENTRIES;
+}
+
+static inline unsigned itlb_index(unsigned view, uint64_t va)
+{
+    return (unsigned)(va >> PAGE_SHIFT) & (itlb_size(view) - 1);
+}
+
 #define TLB_LOG 8192
 
 /* Which entries of a view are in use since the last flush, so that a flush costs what was filled. */
 struct tlb_log {
     unsigned n; /* > TLB_LOG: lost count, clear all */
     uint16_t index[TLB_LOG];
+    uint64_t listed[TLB_ENTRIES / 64]; /* a bit an entry: it is in index[], once */
 };
 
 enum stub {
@@ -250,6 +267,7 @@ struct engine_vcpu {
     struct vcpu_exit helper_exit; /* filled in by a helper that leaves */
     enum helper_leave helper_leave;
     bool helper_in_tail;          /* helper_ra lies in a slow path, not behind the instruction's code */
+    uint32_t watch_hits;          /* DR6 bits of data breakpoints that the running instruction has met */
     bool by_block;                /* enter the next block by find_block(), not by the jump cache */
     bool fpu_loaded;              /* the guest's x87/SSE/AVX state is in the host CPU */
     unsigned slot;                /* bit in frame.code_vcpus / wtlb_vcpus */
@@ -365,6 +383,17 @@ enum careful_result { CAREFUL_DONE, CAREFUL_FAULT, CAREFUL_RETRY };
 enum careful_result careful_commit(struct engine_vcpu *e);
 /* Back to the state before the instruction. */
 void careful_rollback(struct engine_vcpu *e);
+
+/* ---- watch.c: breakpoints of the debug registers ---- */
+/* Whether DR7 enables any; then every instruction runs in its careful form. */
+static inline bool watch_enabled(const struct vcpu *v)
+{
+    return v->dr[7] & 0xff;
+}
+/* DR6 bits of the instruction breakpoints at rip. */
+uint32_t watch_code(const struct vcpu *v);
+/* Notes the data breakpoints that an access meets. */
+void watch_data(struct engine_vcpu *e, uint64_t va, uint64_t size, bool write);
 
 /* ---- signal.c ---- */
 int signals_init(void);

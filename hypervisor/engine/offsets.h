@@ -46,7 +46,7 @@
 #define VIEW_HOST (TLB_ENTRIES * 16)
 #define VIEW_JC (TLB_ENTRIES * 24)
 #define VIEW_ITLB (VIEW_JC + 65536 * 8)
-#define ITLB_ENTRIES 1024
+#define ITLB_ENTRIES 8192 /* of which the user's view uses fewer: see itlb_index() */
 #define VIEW_SIZE (VIEW_ITLB + ITLB_ENTRIES * 4)
 
 /* What engine_enter() returns. */

@@ -24,6 +24,12 @@ static uint64_t reg_get(const struct string_state *s, enum gpr r)
     return s->addr == 8 ? x : s->addr == 4 ? (uint32_t)x : (uint16_t)x;
 }
 
+/* n elements from a on, in the direction of travel. */
+static void watch(const struct string_state *s, uint64_t a, uint64_t n, bool write)
+{
+    watch_data(s->e, s->back ? a - (n - 1) * s->size : a, n * s->size, write);
+}
+
 static uint64_t source(const struct string_state *s)
 {
     return (s->src_base + reg_get(s, RSI)) & s->linear;
@@ -200,9 +206,9 @@ static uint64_t low_bytes(uint64_t x, unsigned size)
 }
 
 /* The instruction is complete: back to its block, unless that has just been overwritten. */
-static int finish(struct engine_vcpu *e)
+static int finish(struct engine_vcpu *e, uint64_t invalidated)
 {
-    if (likely(!cache_block_at(e, e->hot.helper_ra - 1)->dead))
+    if (likely(e->stats.invalidated == invalidated) || !cache_block_at(e, e->hot.helper_ra - 1)->dead)
         return 0;
     e->helper_leave = HELPER_DONE;
     return 1;
@@ -213,6 +219,7 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
     struct engine_vcpu *e = engine_self();
     enum string_op op = STRING_OP(desc);
     enum string_rep rep = STRING_REP(desc);
+    uint64_t invalidated = e->stats.invalidated;
     bool flat = e->v.seg[SEG_CS].attr & SEG_ATTR_L; /* 64-bit code: only FS and GS have bases */
     unsigned seg = STRING_SEG(desc);
     struct string_state s = {
@@ -236,17 +243,23 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
         bool again = true;
 
         if (left == 0)
-            return finish(e);
+            return finish(e, invalidated);
         switch (op) {
         case STRING_MOVS:
+            a = source(&s);
+            b = destination(&s);
             if (!movs(&s, left, &done))
                 return 1;
+            watch(&s, a, done, false);
+            watch(&s, b, done, true);
             reg_step(&s, RSI, done);
             reg_step(&s, RDI, done);
             break;
         case STRING_STOS:
+            b = destination(&s);
             if (!stos(&s, left, &done))
                 return 1;
+            watch(&s, b, done, true);
             reg_step(&s, RDI, done);
             break;
         case STRING_LODS:
@@ -274,10 +287,10 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
             break;
         }
         if (rep == REP_NONE)
-            return finish(e);
+            return finish(e, invalidated);
         reg_set(&s, RCX, left - done);
         if (left == done || !again)
-            return finish(e);
+            return finish(e, invalidated);
         if (__atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED)) {
             e->helper_leave = HELPER_AGAIN;
             return 1;

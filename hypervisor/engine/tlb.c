@@ -23,6 +23,11 @@ static inline bool va_is_low(uint64_t va)
 
 static void log_add(struct tlb_log *l, unsigned i)
 {
+    uint64_t bit = 1UL << (i & 63);
+
+    if (l->listed[i / 64] & bit)
+        return;
+    l->listed[i / 64] |= bit;
     if (l->n < TLB_LOG)
         l->index[l->n] = (uint16_t)i;
     if (l->n <= TLB_LOG)
@@ -39,11 +44,14 @@ static void view_clear_log(struct view *w, struct tlb_log *l)
 {
     if (l->n > TLB_LOG) {
         view_clear_all(w);
+        for (unsigned k = 0; k < ARRAY_SIZE(l->listed); k++)
+            l->listed[k] = 0;
     } else {
         for (unsigned k = 0; k < l->n; k++) {
             unsigned i = l->index[k];
 
             w->rtag[i] = w->wtag[i] = tlb_invalid(i);
+            l->listed[i / 64] &= ~(1UL << (i & 63));
         }
     }
     l->n = 0;
@@ -77,7 +85,7 @@ void jc_reset(struct engine_vcpu *e, unsigned view)
 void view_forget_code(struct engine_vcpu *e, unsigned view)
 {
     jc_reset(e, view);
-    for (unsigned i = 0; i < ITLB_ENTRIES; i++)
+    for (unsigned i = 0; i < itlb_size(view); i++)
         e->view[view].itlb[i] = 0;
     e->shadow[view] = e->shadow_base[view];
 }

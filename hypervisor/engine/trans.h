@@ -18,6 +18,7 @@
 #include <Zydis/Zydis.h>
 
 #include "base/debug.h"
+#include "cpu/cpu_policy.h"
 #include "engine/emit.h"
 #include "engine/internal.h"
 #include "engine/special.h"
@@ -173,6 +174,8 @@ bool trans_stack(struct trans *t);
 bool trans_special(struct trans *t);
 
 /* ---- translate.c ---- */
+/* Whether the domain's CPU has the feature; true where there is no domain (tests of the engine alone). */
+bool trans_offers(const struct trans *t, enum cpu_feature f);
 uint32_t new_exit(struct trans *t, enum exit_kind kind, uint64_t target);
 /* Ends the block with an unconditional exit. */
 void end_exit(struct trans *t, enum exit_kind kind, uint64_t target, unsigned vector);

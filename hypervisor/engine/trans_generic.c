@@ -57,7 +57,8 @@ static unsigned field_of(ZydisOperandEncoding e)
 /* BSF and BSR leave their destination alone when the source is 0, which the decoder's table doesn't say. */
 static bool keeps_destination(ZydisMnemonic m)
 {
-    return m == ZYDIS_MNEMONIC_BSF || m == ZYDIS_MNEMONIC_BSR;
+    return m == ZYDIS_MNEMONIC_BSF || m == ZYDIS_MNEMONIC_BSR || m == ZYDIS_MNEMONIC_TZCNT ||
+           m == ZYDIS_MNEMONIC_LZCNT; /* the latter two where they are BSF and BSR */
 }
 
 static bool action_reads(ZydisOperandActions a)
@@ -151,6 +152,9 @@ static void emit_legacy(struct trans *t, const struct shape *s, unsigned reg, un
     for (unsigned i = 0; i < d->raw.prefix_count; i++) {
         uint8_t p = d->raw.prefixes[i].value;
 
+        if (p == 0xf3 && ((d->mnemonic == ZYDIS_MNEMONIC_TZCNT && !trans_offers(t, CPU_BMI1)) ||
+                          (d->mnemonic == ZYDIS_MNEMONIC_LZCNT && !trans_offers(t, CPU_ABM))))
+            continue; /* BSF and BSR to a CPU that doesn't know them */
         if (p == 0x66 || p == 0xf2 || p == 0xf3 || p == 0xf0)
             e8(m, p);
     }

@@ -14,6 +14,7 @@
  */
 #include <string.h>
 
+#include "cpu/isa_feature.h"
 #include "engine/trans.h"
 
 static uint32_t off_of(const struct trans *t, const uint8_t *p)
@@ -62,7 +63,7 @@ void end_exit(struct trans *t, enum exit_kind kind, uint64_t target, unsigned ve
 static void emit_page_check(struct trans *t, uint32_t exit, uint64_t target)
 {
     struct emit *m = &t->m;
-    uint32_t slot = (uint32_t)(target >> PAGE_SHIFT) & (ITLB_ENTRIES - 1);
+    uint32_t slot = itlb_index(t->view, target);
 
     emit_load_gs32(m, T0, OFF_VIEWS + t->view * VIEW_SIZE + VIEW_ITLB + 4 * slot);
     e8(m, 0x8d); /* lea ecx, [rcx - id] */
@@ -276,6 +277,24 @@ static void emit_slow_paths(struct trans *t)
     }
 }
 
+/* Leaves, to be looked up anew, if the second page isn't mapped as it was at translation. */
+static void emit_second_page_check(struct trans *t)
+{
+    struct emit *m = &t->m;
+    uint64_t va2 = (t->va & PAGE_MASK) + PAGE_SIZE;
+    uint32_t id = cache_page_id(t->e, va2, t->b->mfn2, t->view);
+    uint8_t *ok;
+    uint32_t i;
+
+    t->flags_host = false;
+    i = new_exit(t, LINK_JUMP, t->va);
+    emit_load_gs32(m, T0, OFF_VIEWS + t->view * VIEW_SIZE + VIEW_ITLB + 4 * itlb_index(t->view, va2));
+    emit_lea(m, false, T0, T0, NO_REG, 0, -(int32_t)id);
+    ok = emit_jrcxz(m);
+    emit_leave(t, i);
+    emit_fix8(ok, m->p);
+}
+
 /* Whether the block does better to start with flags saved (its first flag-relevant event is a probe). */
 static void emit_entries(struct trans *t)
 {
@@ -313,6 +332,8 @@ static void emit_entries(struct trans *t)
         emit_fix8(over, m->p);
         t->b->entry_saved = off_of(t, m->p);
     }
+    if (t->b->mfn2)
+        emit_second_page_check(t);
     (void)c;
 }
 
@@ -325,6 +346,24 @@ static void watch_frame(struct engine_vcpu *e, uint64_t mfn)
     if (__atomic_fetch_or(&f->code_vcpus, self, __ATOMIC_SEQ_CST) & self)
         return;
     engine_frame_protect(&e->v, MFN(mfn));
+}
+
+bool trans_offers(const struct trans *t, enum cpu_feature f)
+{
+    const struct domain *d = t->e->v.domain;
+
+    return !d || !d->cpu_policy || cpu_policy_has(d->cpu_policy, f);
+}
+
+/* Whether CPUID shows the guest what the instruction needs.  UD2 and its like have their own way. */
+static bool insn_offered(const struct trans *t)
+{
+    const ZydisDecodedInstruction *d = &t->in->d;
+    enum cpu_feature f = cpu_feature_of_insn(d);
+
+    if (d->mnemonic == ZYDIS_MNEMONIC_UD0 || d->mnemonic == ZYDIS_MNEMONIC_UD1 || d->mnemonic == ZYDIS_MNEMONIC_UD2)
+        return true;
+    return trans_offers(t, f);
 }
 
 /* For recipe_note(): instructions whose translation is straight code. */
@@ -354,6 +393,10 @@ static void translate_insn(struct trans *t, struct insn *in, struct insn_info *i
     info->flags_host = 0;
     info->borrowed = 0;
     info->align = 0;
+    if (!insn_offered(t)) {
+        end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_UD);
+        return;
+    }
     if (trans_branch(t)) {
         recipe_note(t, false);
         return;
@@ -376,6 +419,44 @@ static unsigned fetch_bytes(struct trans *t, uint64_t va, uint64_t mfn, uint8_t 
     for (unsigned i = 0; i < n; i++)
         buf[i] = ((const volatile uint8_t *)p)[off + i];
     return n;
+}
+
+/* The bytes of the instruction at va: of its own page, and of the second one if the block has one. */
+static unsigned fetch_first(struct trans *t, uint64_t va, uint8_t *buf)
+{
+    unsigned n = fetch_bytes(t, va, t->b->mfn, buf, 15);
+
+    if (n < 15 && t->b->mfn2 && va == t->va)
+        n += fetch_bytes(t, (va & PAGE_MASK) + PAGE_SIZE, t->b->mfn2, buf + n, 15 - n);
+    return n;
+}
+
+/*
+ * A block whose first instruction straddles two pages consists of that instruction. Finds the second page; false with v.exit
+ * filled in if it can't be fetched.
+ */
+static bool find_second_page(struct trans *t)
+{
+    struct engine_vcpu *e = t->e;
+    uint64_t va2 = (t->va & PAGE_MASK) + PAGE_SIZE;
+    struct translation second;
+    struct insn first;
+    uint8_t bytes[16] = {0};
+    unsigned n = fetch_first(t, t->va, bytes);
+    uint32_t pfec;
+
+    if (n == 15 || decode_insn(&first, bytes, n, t->va, t->mode) <= 0)
+        return true;
+    if (!(t->mode & MODE_64))
+        va2 = (uint32_t)va2;
+    if (!e->v.ops->walk(&e->v, GVA(va2), ACCESS_FETCH, &second, &pfec)) {
+        e->v.exit = (struct vcpu_exit){
+            .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = va2};
+        return false;
+    }
+    watch_frame(e, second.mfn.n);
+    t->b->mfn2 = second.mfn.n;
+    return true;
 }
 
 struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint32_t mode)
@@ -411,11 +492,13 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
         .first_exit = c->nr_exits,
     };
     watch_frame(e, mfn);
+    if (!find_second_page(t))
+        return NULL;
     emit_entries(t);
 
     while (!t->done) {
         uint8_t bytes[16] = {0};
-        unsigned n = fetch_bytes(t, pos, mfn, bytes, 15);
+        unsigned n = fetch_first(t, pos, bytes);
         int r;
 
         if (t->b->nr_insns == max || n == 0 || ((pos ^ va) & PAGE_MASK) || t->nr_slow > MAX_SLOW - 4 ||
@@ -425,27 +508,10 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
             break;
         }
         r = decode_insn(&insn, bytes, n, pos, mode);
-        if (r > 0) {
-            struct translation second;
-            uint64_t va2 = (pos & PAGE_MASK) + PAGE_SIZE;
-            uint32_t pfec;
-
-            if (t->b->nr_insns > 0) {
-                t->in = NULL;
-                emit_link(t, LINK_JUMP, pos);
-                break;
-            }
-            if (!(mode & MODE_64))
-                va2 = (uint32_t)va2;
-            if (!e->v.ops->walk(&e->v, GVA(va2), ACCESS_FETCH, &second, &pfec)) {
-                e->v.exit = (struct vcpu_exit){
-                    .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = va2};
-                return NULL;
-            }
-            watch_frame(e, second.mfn.n);
-            t->b->mfn2 = second.mfn.n;
-            fetch_bytes(t, va2, second.mfn.n, bytes + n, 15 - n);
-            r = decode_insn(&insn, bytes, 15, pos, mode);
+        if (r > 0 && t->b->nr_insns > 0) {
+            t->in = NULL;
+            emit_link(t, LINK_JUMP, pos);
+            break;
         }
         if (r != 0) {
             if (t->b->nr_insns > 0) {
