@@ -262,10 +262,8 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
         v->rip = x.target;
         if (step_done(e, mode) == NEXT_LEAVE)
             return NEXT_LEAVE;
-        if (!x.patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED)) {
-            e->by_block = !x.patch_off; /* its second page has to be looked at */
+        if (!x.patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
             return NEXT_LOOP;
-        }
         b = find_block(e, x.target, mode);
         if (!b)
             return NEXT_LEAVE;
@@ -275,6 +273,10 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     }
     e->careful.active = false;
     v->rip = x.target;
+    if (x.kind == EXIT_KIND_AGAIN) {
+        e->by_block = true;
+        return NEXT_LOOP;
+    }
     v->exit = (struct vcpu_exit){.vector = x.vector, .has_error = x.vector == VEC_GP, .next_rip = x.target};
     switch (x.kind) {
     case EXIT_KIND_EXCEPTION:

@@ -118,6 +118,7 @@ enum exit_kind {
     LINK_JUMP,    /* rel32 at patch_off may be linked to target's block */
     LINK_CALL,    /* the same, of a host call */
     LINK_SITE,    /* no exit: a return site, whose JRCXZ is at patch_off */
+    EXIT_KIND_AGAIN, /* nothing has been executed: look the block up anew, second page and all */
     EXIT_KIND_INDIRECT, /* no exit: where the last RET, or indirect JMP or CALL, is */
     EXIT_KIND_EXCEPTION,
     EXIT_KIND_EMULATE,

@@ -287,7 +287,7 @@ static void emit_second_page_check(struct trans *t)
     uint32_t i;
 
     t->flags_host = false;
-    i = new_exit(t, LINK_JUMP, t->va);
+    i = new_exit(t, EXIT_KIND_AGAIN, t->va);
     emit_load_gs32(m, T0, OFF_VIEWS + t->view * VIEW_SIZE + VIEW_ITLB + 4 * itlb_index(t->view, va2));
     emit_lea(m, false, T0, T0, NO_REG, 0, -(int32_t)id);
     ok = emit_jrcxz(m);
