@@ -13,7 +13,6 @@
 #ifndef DIPTYCH_CPU_VCPU_H
 #define DIPTYCH_CPU_VCPU_H
 
-#include <setjmp.h>
 #include <signal.h>
 
 #include "base/types.h"

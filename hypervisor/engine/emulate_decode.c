@@ -8,7 +8,7 @@
 
 #include "engine/trans.h"
 
-static enum emulated_op op_of(ZydisMnemonic m)
+enum emulated_op emulate_op_of(ZydisMnemonic m)
 {
     switch (m) {
     case ZYDIS_MNEMONIC_FXSAVE:
@@ -180,7 +180,7 @@ enum emulate_decoded emulate_decode(const struct vcpu *v, const uint8_t *bytes, 
     if (r < 0)
         return r == DECODE_TOO_LONG || too_long(bytes, n, v->rip, mode) ? EMULATE_TOO_LONG : EMULATE_INVALID;
     *out = (struct emulated_insn){
-        .op = op_of(in.d.mnemonic),
+        .op = emulate_op_of(in.d.mnemonic),
         .length = in.d.length,
         .mode64 = mode & MODE_64,
         .wide = in.d.raw.rex.W,

@@ -20,6 +20,7 @@
 #include "base/debug.h"
 #include "cpu/cpu_policy.h"
 #include "engine/emit.h"
+#include "engine/emulate.h"
 #include "engine/internal.h"
 #include "engine/special.h"
 
@@ -129,6 +130,10 @@ static inline bool reg_is_high8(ZydisRegister r)
 /* Decodes the instruction at va from bytes[0..n). 0: decoded; -1: invalid (#UD); DECODE_TOO_LONG: more than 15 bytes (#GP);
  * 1: more bytes needed. */
 int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, uint32_t mode);
+
+/* ---- emulate_decode.c ---- */
+/* The operation of emulate.c for a mnemonic, or EMU_NONE. */
+enum emulated_op emulate_op_of(ZydisMnemonic m);
 
 /* ---- trans_mem.c ---- */
 void flags_need_saved(struct trans *t);

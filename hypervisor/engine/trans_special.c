@@ -306,28 +306,9 @@ static bool moves_segment(const struct insn *in)
 /* The operation of emulate.c for FXSAVE and kin, or EMU_NONE. */
 static enum emulated_op state_op(ZydisMnemonic m)
 {
-    switch (m) {
-    case ZYDIS_MNEMONIC_FXSAVE:
-    case ZYDIS_MNEMONIC_FXSAVE64:
-        return EMU_FXSAVE;
-    case ZYDIS_MNEMONIC_FXRSTOR:
-    case ZYDIS_MNEMONIC_FXRSTOR64:
-        return EMU_FXRSTOR;
-    case ZYDIS_MNEMONIC_XSAVE:
-    case ZYDIS_MNEMONIC_XSAVE64:
-        return EMU_XSAVE;
-    case ZYDIS_MNEMONIC_XSAVEC:
-    case ZYDIS_MNEMONIC_XSAVEC64:
-        return EMU_XSAVEC;
-    case ZYDIS_MNEMONIC_XSAVEOPT:
-    case ZYDIS_MNEMONIC_XSAVEOPT64:
-        return EMU_XSAVEOPT;
-    case ZYDIS_MNEMONIC_XRSTOR:
-    case ZYDIS_MNEMONIC_XRSTOR64:
-        return EMU_XRSTOR;
-    default:
-        return EMU_NONE;
-    }
+    enum emulated_op op = emulate_op_of(m);
+
+    return op >= EMU_FXSAVE && op <= EMU_XRSTOR ? op : EMU_NONE;
 }
 
 /* Kernels save and restore this state at every switch and signal: no decoding in the emulator for it. */

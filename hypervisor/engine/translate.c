@@ -232,6 +232,17 @@ void emit_indirect(struct trans *t, bool call)
     emit_jc_jump(t, call);
 }
 
+/* T0 += value, leaving flags alone; T1 may change. */
+static void emit_add(struct trans *t, uint64_t value)
+{
+    if (fits_s32(value)) {
+        emit_lea(&t->m, true, T0, T0, NO_REG, 0, (int32_t)value);
+    } else {
+        emit_mov_imm(&t->m, T1, value);
+        emit_lea(&t->m, true, T0, T0, T1, 0, 0);
+    }
+}
+
 /*
  * The block goes on behind the site.  A return comes here through the shadow stack even after the block has died, so the site is
  * on record (LINK_SITE) and block_kill() closes it.
@@ -239,7 +250,6 @@ void emit_indirect(struct trans *t, bool call)
 void emit_return_site(struct trans *t, uint64_t ret_va)
 {
     struct emit *m = &t->m;
-    bool near = fits_s32(ret_va) && fits_s32(-ret_va);
     uint8_t *ok;
     uint32_t i;
 
@@ -247,21 +257,11 @@ void emit_return_site(struct trans *t, uint64_t ret_va)
         t->done = true;
         return;
     }
-    if (near) {
-        emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)-ret_va);
-    } else {
-        emit_mov_imm(m, T1, -ret_va);
-        emit_lea(m, true, T0, T0, T1, 0, 0);
-    }
+    emit_add(t, -ret_va);
     i = new_exit(t, LINK_SITE, ret_va);
     t->e->cache.exits[i].patch_off = off_of(t, m->p);
     ok = emit_jrcxz(m);
-    if (near) {
-        emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)ret_va);
-    } else {
-        emit_mov_imm(m, T1, ret_va);
-        emit_lea(m, true, T0, T0, T1, 0, 0);
-    }
+    emit_add(t, ret_va);
     emit_jc_jump(t, false);
     emit_fix8(ok, m->p);
 }
@@ -299,25 +299,14 @@ static void emit_second_page_check(struct trans *t)
 static void emit_entries(struct trans *t)
 {
     struct emit *m = &t->m;
-    struct code_cache *c = &t->e->cache;
 
     t->b->verify = off_of(t, m->p);
-    if (fits_s32(-t->va)) {
-        emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)-t->va);
-    } else {
-        emit_mov_imm(m, T1, -t->va);
-        emit_lea(m, true, T0, T0, T1, 0, 0);
-    }
+    emit_add(t, -t->va);
     {
         uint8_t *ok = emit_jrcxz(m);
 
         /* not this block's address: the full target again, and ask C */
-        if (fits_s32(t->va)) {
-            emit_lea(m, true, T0, T0, NO_REG, 0, (int32_t)t->va);
-        } else {
-            emit_mov_imm(m, T1, t->va);
-            emit_lea(m, true, T0, T0, T1, 0, 0);
-        }
+        emit_add(t, t->va);
         emit_jmp_gs(m, OFF_STUBS + 8 * STUB_IND_MISS);
         emit_fix8(ok, m->p);
     }
@@ -334,7 +323,6 @@ static void emit_entries(struct trans *t)
     }
     if (t->b->mfn2)
         emit_second_page_check(t);
-    (void)c;
 }
 
 /* Nobody may go on writing to the frame unnoticed once code has been fetched from it. */
@@ -407,13 +395,12 @@ static void translate_insn(struct trans *t, struct insn *in, struct insn_info *i
 }
 
 /* The bytes at va, up to 15, from at most two pages. Number of bytes; *mfn2 set if the second page was used. */
-static unsigned fetch_bytes(struct trans *t, uint64_t va, uint64_t mfn, uint8_t *buf, unsigned have)
+static unsigned fetch_bytes(uint64_t va, uint64_t mfn, uint8_t *buf, unsigned have)
 {
     const uint8_t *p = machine_hva(MFN(mfn));
     unsigned off = va & ~PAGE_MASK;
     unsigned n = (unsigned)PAGE_SIZE - off;
 
-    (void)t;
     if (n > have)
         n = have;
     for (unsigned i = 0; i < n; i++)
@@ -424,10 +411,10 @@ static unsigned fetch_bytes(struct trans *t, uint64_t va, uint64_t mfn, uint8_t 
 /* The bytes of the instruction at va: of its own page, and of the second one if the block has one. */
 static unsigned fetch_first(struct trans *t, uint64_t va, uint8_t *buf)
 {
-    unsigned n = fetch_bytes(t, va, t->b->mfn, buf, 15);
+    unsigned n = fetch_bytes(va, t->b->mfn, buf, 15);
 
     if (n < 15 && t->b->mfn2 && va == t->va)
-        n += fetch_bytes(t, (va & PAGE_MASK) + PAGE_SIZE, t->b->mfn2, buf + n, 15 - n);
+        n += fetch_bytes((va & PAGE_MASK) + PAGE_SIZE, t->b->mfn2, buf + n, 15 - n);
     return n;
 }
 
