@@ -155,29 +155,34 @@ static int set_debug_file(void *ctx, const char *value, char *why, size_t why_si
 }
 
 static const struct option_row run_options[] = {
-    { "type", 0, ARG_REQUIRED, "TYPE", "kind of guest: pv (Xen's paravirtual ABI)", set_type },
-    { "kernel", 0, ARG_REQUIRED, "FILE", "kernel to boot: bzImage or ELF with a Xen PV entry", set_kernel },
-    { "initrd", 0, ARG_REQUIRED, "FILE", "initial ramdisk", set_initrd },
-    { "cmdline", 0, ARG_REQUIRED, "TEXT", "the kernel's command line", set_cmdline },
-    { "memory", 0, ARG_REQUIRED, "SIZE", "guest memory: 512M, 2G; a plain number is in MiB\n[256M]", set_memory },
-    { "vcpus", 0, ARG_REQUIRED, "N", "virtual CPUs, 1 to 32 [1]", set_vcpus },
-    { "name", 0, ARG_REQUIRED, "NAME", "name of the guest, in messages and in the store [guest]", set_name },
-    { "cpu", 0, ARG_REQUIRED, "MODEL[,-FEATURE]...",
-      "CPU that the guest sees: host, x86-64, x86-64-v2,\nx86-64-v3, with features taken away or kept (+FEATURE);\n"
-      "`--cpu help` lists the features [host]", set_cpu },
-    { "on-poweroff", 0, ARG_REQUIRED, "ACTION", "when it powers off: destroy, restart, preserve\n[destroy]",
-      set_on_poweroff },
-    { "on-reboot", 0, ARG_REQUIRED, "ACTION", "when it reboots [restart]", set_on_reboot },
-    { "on-crash", 0, ARG_REQUIRED, "ACTION", "when it crashes [destroy]", set_on_crash },
-    { "trace", 0, ARG_OPTIONAL, "FILTER", "print hypercalls: names, sub-operations, %groups,\n!names; see diptych(1)",
-      set_trace },
-    { "trace-file", 0, ARG_REQUIRED, "FILE", "where the trace goes [standard error]; implies\n--trace", set_trace_file },
-    { "trace-summary", 0, ARG_NONE, NULL, "print a table of counts, errors and time at the end", set_trace_summary },
-    { "stats", 0, ARG_NONE, NULL, "print the engine's counts for each vCPU at the end", set_stats },
-    { "debug", 0, ARG_REQUIRED, "LIST", "debug output of the engine; `--debug help` lists it", set_debug },
-    { "debug-file", 'D', ARG_REQUIRED, "FILE", "where debug output goes [standard error]", set_debug_file },
-    { "help", 'h', ARG_NONE, NULL, "this help", NULL },
-    { NULL, 0, ARG_NONE, NULL, NULL, NULL },
+    {"type", 0, ARG_REQUIRED, "TYPE", "kind of guest: pv (Xen's paravirtual ABI)", set_type},
+    {"kernel", 0, ARG_REQUIRED, "FILE", "kernel to boot: bzImage or ELF with a Xen PV entry", set_kernel},
+    {"initrd", 0, ARG_REQUIRED, "FILE", "initial ramdisk", set_initrd},
+    {"cmdline", 0, ARG_REQUIRED, "TEXT", "the kernel's command line", set_cmdline},
+    {"memory", 0, ARG_REQUIRED, "SIZE", "guest memory: 512M, 2G; a plain number is in MiB\n[256M]",
+     set_memory},
+    {"vcpus", 0, ARG_REQUIRED, "N", "virtual CPUs, 1 to 32 [1]", set_vcpus},
+    {"name", 0, ARG_REQUIRED, "NAME", "name of the guest, in messages and in the store [guest]", set_name},
+    {"cpu", 0, ARG_REQUIRED, "MODEL[,-FEATURE]...",
+     "CPU that the guest sees: host, x86-64, x86-64-v2,\nx86-64-v3, with features taken away or kept "
+     "(+FEATURE);\n"
+     "`--cpu help` lists the features [host]",
+     set_cpu},
+    {"on-poweroff", 0, ARG_REQUIRED, "ACTION", "when it powers off: destroy, restart, preserve\n[destroy]",
+     set_on_poweroff},
+    {"on-reboot", 0, ARG_REQUIRED, "ACTION", "when it reboots [restart]", set_on_reboot},
+    {"on-crash", 0, ARG_REQUIRED, "ACTION", "when it crashes [destroy]", set_on_crash},
+    {"trace", 0, ARG_OPTIONAL, "FILTER",
+     "print hypercalls: names, sub-operations, %groups,\n!names; see diptych(1)", set_trace},
+    {"trace-file", 0, ARG_REQUIRED, "FILE", "where the trace goes [standard error]; implies\n--trace",
+     set_trace_file},
+    {"trace-summary", 0, ARG_NONE, NULL, "print a table of counts, errors and time at the end",
+     set_trace_summary},
+    {"stats", 0, ARG_NONE, NULL, "print the engine's counts for each vCPU at the end", set_stats},
+    {"debug", 0, ARG_REQUIRED, "LIST", "debug output of the engine; `--debug help` lists it", set_debug},
+    {"debug-file", 'D', ARG_REQUIRED, "FILE", "where debug output goes [standard error]", set_debug_file},
+    {"help", 'h', ARG_NONE, NULL, "this help", NULL},
+    {NULL, 0, ARG_NONE, NULL, NULL, NULL},
 };
 
 /* ---- lists of names ---- */
@@ -233,8 +238,8 @@ static int answer_help(const struct options_given *g)
 static int config_make(const struct options_given *g, struct vm_config *c, char *why, size_t why_size)
 {
     if (g->nr_operands > 1) {
-        snprintf(why, why_size, "one configuration file is enough, but there is '%s' behind '%s'", g->operand[1],
-                 g->operand[0]);
+        snprintf(why, why_size, "one configuration file is enough, but there is '%s' behind '%s'",
+                 g->operand[1], g->operand[0]);
         return -1;
     }
     if (g->nr_operands && xl_config_read(g->operand[0], c, why, why_size))
@@ -273,8 +278,10 @@ const struct command cmd_run = {
     .synopsis = "[OPTION]... [GUEST.CFG]",
     .summary = "Runs a guest, with its console on the terminal, until it ends",
     .options = run_options,
-    .notes = "GUEST.CFG is a file in xl.cfg syntax; options override it.  Ctrl-] leaves the console and ends the guest.\n"
-             "Exit status: 0 power-off, 1 host error, 2 usage, 3 bad image, 4 guest crashed, 5 guest rebooted with\n"
+    .notes = "GUEST.CFG is a file in xl.cfg syntax; options override it.  Ctrl-] leaves the console and ends "
+             "the guest.\n"
+             "Exit status: 0 power-off, 1 host error, 2 usage, 3 bad image, 4 guest crashed, 5 guest "
+             "rebooted with\n"
              "--on-reboot destroy, 6 Ctrl-], 128+N ended by signal N.\n",
     .run = run_main,
 };

@@ -9,10 +9,10 @@
 
 struct command {
     const char *name;
-    const char *synopsis;             /* behind the name */
-    const char *summary;              /* one line */
+    const char *synopsis; /* behind the name */
+    const char *summary;  /* one line */
     const struct option_row *options;
-    const char *notes;                /* below the options in the help; may be NULL */
+    const char *notes;                 /* below the options in the help; may be NULL */
     int (*run)(int argc, char **argv); /* what stands behind the name; exit status */
 };
 

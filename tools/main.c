@@ -13,7 +13,7 @@
 #include "base/version.h"
 #include "command.h"
 
-static const struct command *const commands[] = { &cmd_run };
+static const struct command *const commands[] = {&cmd_run};
 
 static void main_help(FILE *f)
 {
@@ -23,8 +23,10 @@ static void main_help(FILE *f)
     for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
         fprintf(f, "  %-24s  %s\n", commands[i]->name, commands[i]->summary);
     fprintf(f, "  %-24s  %s\n\n", "help [COMMAND]", "this help, or that of a command");
-    fprintf(f, "Options:\n  -h, --help                this help\n      --version             print the version\n\n"
-               "Manual: man diptych\n");
+    fprintf(
+        f,
+        "Options:\n  -h, --help                this help\n      --version             print the version\n\n"
+        "Manual: man diptych\n");
 }
 
 void command_help(const struct command *c, FILE *f)

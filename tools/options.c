@@ -106,7 +106,8 @@ int options_has(const struct options_given *g, const char *name)
 void options_help(const struct option_row *table, FILE *f)
 {
     for (const struct option_row *r = table; r->name; r++) {
-        int used = r->letter ? fprintf(f, "  -%c, --%s", r->letter, r->name) : fprintf(f, "      --%s", r->name);
+        int used =
+            r->letter ? fprintf(f, "  -%c, --%s", r->letter, r->name) : fprintf(f, "      --%s", r->name);
 
         if (r->arg == ARG_REQUIRED)
             used += fprintf(f, " %s", r->arg_name);

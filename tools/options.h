@@ -15,8 +15,8 @@ enum option_arg {
 };
 
 struct option_row {
-    const char *name;     /* long name, without dashes; NULL ends the table */
-    char letter;          /* short name, or 0 */
+    const char *name; /* long name, without dashes; NULL ends the table */
+    char letter;      /* short name, or 0 */
     enum option_arg arg;
     const char *arg_name; /* for the help */
     const char *help;     /* "\n" starts another line */
@@ -35,7 +35,7 @@ struct options_given {
         const char *value;
     } option[OPTIONS_MAX * 2];
     unsigned nr_options;
-    char **operand;       /* what is no option: moved to the start of argv, in order */
+    char **operand; /* what is no option: moved to the start of argv, in order */
     int nr_operands;
 };
 

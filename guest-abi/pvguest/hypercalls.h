@@ -70,7 +70,7 @@ static inline long hypercall_raw(uint64_t nr, uint64_t a, uint64_t b, uint64_t c
     return ret;
 }
 
-#define HC(name, a, b, c, d)                                                                                 \
+#define HC(name, a, b, c, d) \
     hypercall(__HYPERVISOR_##name, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), 0, 0)
 
 /*

@@ -69,10 +69,10 @@ void check_at(const char *file, int line, bool ok, const char *fmt, ...)
 #define check(ok, ...) check_at(__FILE__, __LINE__, (ok), __VA_ARGS__)
 
 /* Two integers must agree; both are printed if they don't. */
-#define check_eq(got, want, what)                                                                            \
-    do {                                                                                                     \
-        long got_ = (long)(got), want_ = (long)(want);                                                       \
-        check(got_ == want_, "%s: got %ld (0x%lx), want %ld (0x%lx)", (what), got_, got_, want_, want_);     \
+#define check_eq(got, want, what)                                                                        \
+    do {                                                                                                 \
+        long got_ = (long)(got), want_ = (long)(want);                                                   \
+        check(got_ == want_, "%s: got %ld (0x%lx), want %ld (0x%lx)", (what), got_, got_, want_, want_); \
     } while (0)
 
 /* ---- the end ---- */

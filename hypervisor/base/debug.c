@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-struct debug debug = { .fd = STDERR_FILENO };
+struct debug debug = {.fd = STDERR_FILENO};
 
 static const struct {
     const char *name, *help;
 } options[NR_DEBUG_OPTIONS] = {
-#define DEBUG_ROW(id, name, help) { name, help },
+#define DEBUG_ROW(id, name, help) {name, help},
     DEBUG_OPTIONS(DEBUG_ROW)
 #undef DEBUG_ROW
 };

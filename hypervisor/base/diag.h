@@ -10,14 +10,14 @@
 
 /* Exit statuses of the diptych command; documented in diptych(1). */
 enum exit_status {
-    EXIT_STATUS_OK = 0,         /* guest powered itself off */
-    EXIT_STATUS_HOST = 1,       /* host resource failure: memory, files, threads */
-    EXIT_STATUS_USAGE = 2,      /* bad command line or configuration */
-    EXIT_STATUS_IMAGE = 3,      /* kernel, initrd or module unusable */
-    EXIT_STATUS_CRASH = 4,      /* guest crashed or panicked (on_crash=destroy) */
-    EXIT_STATUS_REBOOT = 5,     /* guest asked for reboot and on_reboot=destroy */
-    EXIT_STATUS_DETACHED = 6,   /* user left the console with Ctrl-] */
-    EXIT_STATUS_SIGNAL = 128,   /* + signal number, when killed by a signal */
+    EXIT_STATUS_OK = 0,       /* guest powered itself off */
+    EXIT_STATUS_HOST = 1,     /* host resource failure: memory, files, threads */
+    EXIT_STATUS_USAGE = 2,    /* bad command line or configuration */
+    EXIT_STATUS_IMAGE = 3,    /* kernel, initrd or module unusable */
+    EXIT_STATUS_CRASH = 4,    /* guest crashed or panicked (on_crash=destroy) */
+    EXIT_STATUS_REBOOT = 5,   /* guest asked for reboot and on_reboot=destroy */
+    EXIT_STATUS_DETACHED = 6, /* user left the console with Ctrl-] */
+    EXIT_STATUS_SIGNAL = 128, /* + signal number, when killed by a signal */
 };
 
 /* Prints "diptych: " and the message and a newline to stderr in one write. Heavy code only. */

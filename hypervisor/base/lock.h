@@ -29,8 +29,7 @@ static inline void lock_acquire(lock_t *l)
         return;
     for (int spin = 0; spin < 200; spin++) {
         c = 0;
-        if (__atomic_compare_exchange_n(&l->state, &c, 1, false, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&l->state, &c, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             return;
         __builtin_ia32_pause();
     }

@@ -16,9 +16,9 @@
 
 /* The terminal that console_tty.c turned to raw mode.  Defined in base/diag.c. */
 struct terminal {
-    int fd;             /* valid while raw */
-    int raw;            /* atomic: 1 from console_open() to the first terminal_restore() */
-    uint8_t saved[64];  /* the kernel's struct termios as TCGETS gave it before raw mode (36 bytes on x86) */
+    int fd;            /* valid while raw */
+    int raw;           /* atomic: 1 from console_open() to the first terminal_restore() */
+    uint8_t saved[64]; /* the kernel's struct termios as TCGETS gave it before raw mode (36 bytes on x86) */
 };
 
 extern struct terminal terminal;

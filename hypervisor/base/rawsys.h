@@ -29,8 +29,8 @@ static inline long rawsys6(long nr, long a, long b, long c, long d, long e, long
 /* Sleeps while *addr == val, at most until the absolute CLOCK_MONOTONIC time (NULL: for ever). */
 static inline long rawsys_futex_wait(int *addr, int val, const struct timespec *until)
 {
-    return rawsys6(SYS_futex, (long)addr, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, val, (long)until,
-                   0, (long)FUTEX_BITSET_MATCH_ANY);
+    return rawsys6(SYS_futex, (long)addr, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, val, (long)until, 0,
+                   (long)FUTEX_BITSET_MATCH_ANY);
 }
 
 static inline long rawsys_futex_wake(int *addr, int n)

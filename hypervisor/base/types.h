@@ -33,15 +33,14 @@ typedef struct {
 #define MFN(x) ((mfn_t){(uint64_t)(x)})
 
 #define PAGE_SHIFT 12
-#define PAGE_SIZE 4096UL
-#define PAGE_MASK (~(PAGE_SIZE - 1))
+#define PAGE_SIZE  4096UL
+#define PAGE_MASK  (~(PAGE_SIZE - 1))
 
 #define MFN_INVALID MFN(~0UL)
 
-
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define likely(x)     __builtin_expect(!!(x), 1)
+#define unlikely(x)   __builtin_expect(!!(x), 0)
 
 /* True if the address is canonical for 48-bit virtual addresses (SDM vol. 1, 3.3.7.1). */
 static inline bool gva_canonical(gva_t a)

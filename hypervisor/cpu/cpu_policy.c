@@ -20,7 +20,7 @@ static const struct {
     uint8_t word, bit, kind;
     uint8_t needs[2];
 } features[NR_CPU_FEATURES] = {
-#define CPU_FEATURE_ROW(id, name, word, bit, kind, a, b)                                                     \
+#define CPU_FEATURE_ROW(id, name, word, bit, kind, a, b) \
     [CPU_##id] = {name, CPU_WORD_##word, bit, KIND_##kind, {CPU_##a, CPU_##b}},
     CPU_FEATURES(CPU_FEATURE_ROW)
 #undef CPU_FEATURE_ROW
@@ -31,19 +31,19 @@ static const struct {
     const char *name;
     enum cpu_feature feature;
 } aliases[] = {
-    {"sse3", CPU_PNI},     {"sse4.1", CPU_SSE4_1}, {"sse4.2", CPU_SSE4_2},   {"lzcnt", CPU_ABM},
-    {"sha", CPU_SHA_NI},   {"adcx", CPU_ADX},      {"cmpxchg16b", CPU_CX16}, {"pclmul", CPU_PCLMULQDQ},
+    {"sse3", CPU_PNI},   {"sse4.1", CPU_SSE4_1}, {"sse4.2", CPU_SSE4_2},   {"lzcnt", CPU_ABM},
+    {"sha", CPU_SHA_NI}, {"adcx", CPU_ADX},      {"cmpxchg16b", CPU_CX16}, {"pclmul", CPU_PCLMULQDQ},
 };
 
 #define LEAF_MAX_BASIC_XSAVE 0xdu
-#define LEAF_MAX_BASIC 0xbu
-#define LEAF_MAX_EXT 0x80000008u
-#define LEAF_MAX_EXT_TOPO 0x8000001eu
-#define LEAF_MAX_EXT_21 0x80000021u
+#define LEAF_MAX_BASIC       0xbu
+#define LEAF_MAX_EXT         0x80000008u
+#define LEAF_MAX_EXT_TOPO    0x8000001eu
+#define LEAF_MAX_EXT_21      0x80000021u
 
 /* Leaf 1 EDX bits that AMD repeats in 0x80000001 EDX. */
 #define AMD_COMMON_EDX 0x0183f3ffu
-#define EDX_HTT (1u << 28)
+#define EDX_HTT        (1u << 28)
 #define ECX_CMP_LEGACY (1u << 1)
 
 /*

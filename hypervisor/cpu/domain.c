@@ -17,7 +17,8 @@ static bool domain_end(struct domain *d, enum domain_end how)
 {
     int running = DOMAIN_RUNNING;
 
-    return __atomic_compare_exchange_n(&d->end, &running, (int)how, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return __atomic_compare_exchange_n(&d->end, &running, (int)how, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
 }
 
 /* Everybody who waits for something of this domain looks at d->end again. */
@@ -49,7 +50,7 @@ static void dump_heavy(void *v)
 
 void domain_crash(struct domain *d, struct vcpu *v, const char *reason, uint64_t value)
 {
-    struct message m = { .n = 0 };
+    struct message m = {.n = 0};
     unsigned start, n;
 
     if (!domain_end(d, DOMAIN_CRASH))

@@ -31,18 +31,18 @@ struct domain {
     uint8_t uuid[16];
     unsigned nr_vcpus;
     struct vcpu *vcpu[MAX_VCPUS];
-    uint64_t nr_pages;       /* frames owned now */
-    uint64_t max_pages;      /* limit for XENMEM_populate_physmap / increase_reservation */
-    mfn_t first_mfn;         /* domain builder's contiguous extent: pfn p starts out as first_mfn + p */
-    lock_t mm_lock;          /* frames' types and counts, page-table writes */
+    uint64_t nr_pages;  /* frames owned now */
+    uint64_t max_pages; /* limit for XENMEM_populate_physmap / increase_reservation */
+    mfn_t first_mfn;    /* domain builder's contiguous extent: pfn p starts out as first_mfn + p */
+    lock_t mm_lock;     /* frames' types and counts, page-table writes */
     const struct cpu_policy *cpu_policy; /* set before vCPUs run, then read-only */
     struct pv_domain *pv;
-    struct trace *trace;     /* NULL unless hypercalls are traced */
-    int end;                 /* any thread: enum domain_end */
-    int end_futex;           /* woken when end changes */
-    char end_reason[160];    /* one sentence, for crashes */
-    bool quiet_crash;        /* tests: no register dump */
-    bool console_io;         /* CONSOLEIO_write is allowed and goes to stderr (earlyprintk=xen) */
+    struct trace *trace;  /* NULL unless hypercalls are traced */
+    int end;              /* any thread: enum domain_end */
+    int end_futex;        /* woken when end changes */
+    char end_reason[160]; /* one sentence, for crashes */
+    bool quiet_crash;     /* tests: no register dump */
+    bool console_io;      /* CONSOLEIO_write is allowed and goes to stderr (earlyprintk=xen) */
 };
 
 /*

@@ -12,9 +12,9 @@ enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH };
 
 struct translation {
     mfn_t mfn;
-    bool writable;   /* a writable TLB entry may be made (dirty bit is already set) */
-    bool trapped;    /* the write is allowed, but each goes through trapped_write() */
-    bool global;     /* same in every address space of this domain's kernel view */
+    bool writable; /* a writable TLB entry may be made (dirty bit is already set) */
+    bool trapped;  /* the write is allowed, but each goes through trapped_write() */
+    bool global;   /* same in every address space of this domain's kernel view */
 };
 
 struct guest_ops {
@@ -35,8 +35,8 @@ struct guest_ops {
      * The same for a read-modify-write of 1..8 bytes: stores only if the bytes at expected are still there; *stored says. NULL:
      * nobody but guest code changes such frames, and trapped_write() will do.
      */
-    bool (*trapped_cmpxchg)(struct vcpu *v, mfn_t m, unsigned off, void *expected, const void *data, unsigned size,
-                            bool *stored);
+    bool (*trapped_cmpxchg)(struct vcpu *v, mfn_t m, unsigned off, void *expected, const void *data,
+                            unsigned size, bool *stored);
 };
 
 #endif

@@ -137,7 +137,8 @@ void cache_link(struct engine_vcpu *e, uint32_t exit, uint32_t block)
     if (x->linked)
         cache_unlink(e, exit);
     if (x->id_off)
-        patch32(e, x->id_off, -cache_page_id(e, b->va, b->mfn, b->mode & MODE_USER ? VIEW_USER : VIEW_KERNEL));
+        patch32(e, x->id_off,
+                -cache_page_id(e, b->va, b->mfn, b->mode & MODE_USER ? VIEW_USER : VIEW_KERNEL));
     patch32(e, x->patch_off, entry - (x->patch_off + 4));
     x->linked = block + 1;
     x->next_in = b->incoming;
@@ -240,7 +241,8 @@ void cache_flush(struct engine_vcpu *e)
     struct code_cache *c = &e->cache;
 
     for (uint32_t i = 0; i < c->nr_blocks; i++) {
-        __atomic_fetch_and(&machine_frame(MFN(c->blocks[i].mfn))->code_vcpus, ~(1u << e->slot), __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&machine_frame(MFN(c->blocks[i].mfn))->code_vcpus, ~(1u << e->slot),
+                           __ATOMIC_SEQ_CST);
         if (c->blocks[i].mfn2)
             __atomic_fetch_and(&machine_frame(MFN(c->blocks[i].mfn2))->code_vcpus, ~(1u << e->slot),
                                __ATOMIC_SEQ_CST);

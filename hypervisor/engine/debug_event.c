@@ -33,7 +33,7 @@ static const char *view_name(unsigned view)
 static void registers(const struct engine_vcpu *e, uint64_t rip)
 {
     static const char *const names[16] = {" rax", " rcx", " rdx", " rbx", " rsp", " rbp", " rsi", " rdi",
-                                            " r8",  " r9",  " r10", " r11", " r12", " r13", " r14", " r15"};
+                                          " r8",  " r9",  " r10", " r11", " r12", " r13", " r14", " r15"};
     struct message m;
 
     line_begin(&m, &e->v, "cpu ");
@@ -114,7 +114,8 @@ void debug_event_exit(const struct vcpu *v)
     debug_send(&m);
 }
 
-static void mmu_line(struct message *m, const struct vcpu *v, const char *what, unsigned view, uint64_t va, bool write)
+static void mmu_line(struct message *m, const struct vcpu *v, const char *what, unsigned view, uint64_t va,
+                     bool write)
 {
     line_begin(m, v, "mmu ");
     message_string(m, what);
@@ -123,8 +124,8 @@ static void mmu_line(struct message *m, const struct vcpu *v, const char *what, 
     message_hex(m, va);
 }
 
-void debug_event_fill(const struct engine_vcpu *e, unsigned view, uint64_t va, bool write, const struct translation *t,
-                      bool can_write)
+void debug_event_fill(const struct engine_vcpu *e, unsigned view, uint64_t va, bool write,
+                      const struct translation *t, bool can_write)
 {
     struct message m;
 

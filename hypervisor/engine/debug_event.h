@@ -12,8 +12,8 @@
 /* ---- debug_event.c (light) ---- */
 void debug_event_enter(const struct engine_vcpu *e, const struct block *b);
 void debug_event_exit(const struct vcpu *v);
-void debug_event_fill(const struct engine_vcpu *e, unsigned view, uint64_t va, bool write, const struct translation *t,
-                      bool can_write);
+void debug_event_fill(const struct engine_vcpu *e, unsigned view, uint64_t va, bool write,
+                      const struct translation *t, bool can_write);
 void debug_event_fault(const struct engine_vcpu *e, unsigned view, uint64_t va, bool write, uint32_t pfec);
 void debug_event_flush(const struct vcpu *v, const char *what, uint64_t va);
 
@@ -40,7 +40,8 @@ static inline void debug_tlb_fill(const struct engine_vcpu *e, unsigned view, ui
 }
 
 /* mmu: the guest's tables don't allow the access. */
-static inline void debug_tlb_fault(const struct engine_vcpu *e, unsigned view, uint64_t va, bool write, uint32_t pfec)
+static inline void debug_tlb_fault(const struct engine_vcpu *e, unsigned view, uint64_t va, bool write,
+                                   uint32_t pfec)
 {
     if (debug_on(DEBUG_MMU))
         debug_event_fault(e, view, va, write, pfec);

@@ -65,7 +65,8 @@ struct disassembled {
 };
 
 /* The instruction at code, at most n bytes, which counts as address at. */
-static void disassemble(struct disassembled *r, ZydisMachineMode mode, const uint8_t *code, size_t n, uint64_t at)
+static void disassemble(struct disassembled *r, ZydisMachineMode mode, const uint8_t *code, size_t n,
+                        uint64_t at)
 {
     ZydisStackWidth width = mode == ZYDIS_MACHINE_MODE_LONG_64          ? ZYDIS_STACK_WIDTH_64
                             : mode == ZYDIS_MACHINE_MODE_LONG_COMPAT_32 ? ZYDIS_STACK_WIDTH_32
@@ -97,8 +98,8 @@ static void disassemble(struct disassembled *r, ZydisMachineMode mode, const uin
 /* What translated code finds at a displacement from GS; NULL if it has no name here. */
 static const char *gs_name(uint32_t disp)
 {
-#define STUB(i) OFF_STUBS + 8 * (i)
-#define VIEW(v, what) OFF_VIEWS + (v) * VIEW_SIZE + (what)
+#define STUB(i)       OFF_STUBS + 8 * (i)
+#define VIEW(v, what) OFF_VIEWS + (v)*VIEW_SIZE + (what)
     static const struct {
         uint32_t off;
         const char *name;
@@ -186,8 +187,8 @@ static void list_guest(const struct block *b, const struct insn_info *infos, con
 }
 
 /* What begins at this host address, in words; false if nothing does. */
-static bool label_at(const struct trans *t, const uint8_t *p, const uint8_t *slow_paths, const uint8_t *tails, char *text,
-                     size_t size)
+static bool label_at(const struct trans *t, const uint8_t *p, const uint8_t *slow_paths, const uint8_t *tails,
+                     char *text, size_t size)
 {
     const struct code_cache *c = &t->e->cache;
     const struct block *b = t->b;
@@ -275,11 +276,15 @@ void debug_log_block(const struct trans *t, const uint8_t *slow_paths, const uin
     unsigned n = guest_bytes(b, code, sizeof(code));
 
     lock_acquire(&out.lock);
-    put("v%u block %td: guest %" PRIx64 " mfn %" PRIx64 " %s %s%s%s%s, %u instructions, %u bytes; host %p, %u bytes",
+    put("v%u block %td: guest %" PRIx64 " mfn %" PRIx64
+        " %s %s%s%s%s, %u instructions, %u bytes; host %p, %u bytes",
         t->e->v.id, b - t->e->cache.blocks, b->va, b->mfn, b->mode & MODE_USER ? "user" : "kernel",
-        b->mode & MODE_64 ? "64" : b->mode & MODE_32 ? "32" : "16", b->mode & MODE_TS ? " ts" : "",
-        b->mode & MODE_STEP ? " step" : "", b->mode & MODE_CAREFUL ? " careful" : "", b->nr_insns, b->guest_len,
-        (const void *)t->start, b->host_len);
+        b->mode & MODE_64   ? "64"
+        : b->mode & MODE_32 ? "32"
+                            : "16",
+        b->mode & MODE_TS ? " ts" : "", b->mode & MODE_STEP ? " step" : "",
+        b->mode & MODE_CAREFUL ? " careful" : "", b->nr_insns, b->guest_len, (const void *)t->start,
+        b->host_len);
     put_line_end();
     if (debug_on(DEBUG_IN_ASM))
         list_guest(b, infos, code, n);

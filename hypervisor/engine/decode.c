@@ -36,7 +36,8 @@ int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, ui
         ZydisDecoderInit(&decoder[0], ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
         ZydisDecoderInit(&decoder[1], ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
         ZydisDecoderInit(&decoder[2], ZYDIS_MACHINE_MODE_LONG_COMPAT_16, ZYDIS_STACK_WIDTH_16);
-        for (unsigned i = 0; i < ARRAY_SIZE(decoder); i++) /* guests have no MPX: its instructions are no-operations */
+        for (unsigned i = 0; i < ARRAY_SIZE(decoder);
+             i++) /* guests have no MPX: its instructions are no-operations */
             ZydisDecoderEnableMode(&decoder[i], ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
         __atomic_store_n(&ready, true, __ATOMIC_RELEASE);
     }

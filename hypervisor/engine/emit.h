@@ -113,7 +113,8 @@ static inline void emit_store_gs(struct emit *m, unsigned reg, uint32_t disp)
 }
 
 /* op reg, gs:[index*8 + disp] */
-static inline void emit_gs_index8(struct emit *m, uint8_t op, bool w, unsigned reg, unsigned index, uint32_t disp)
+static inline void emit_gs_index8(struct emit *m, uint8_t op, bool w, unsigned reg, unsigned index,
+                                  uint32_t disp)
 {
     e8(m, 0x65);
     emit_rex(m, w, reg, index, 0);
@@ -148,8 +149,8 @@ static inline void emit_mem(struct emit *m, uint8_t op, bool w, unsigned reg, un
 #define NO_REG 0xffu
 
 /* lea dst, [base + index << scale + disp]; base or index may be NO_REG. w: 64-bit result */
-static inline void emit_lea(struct emit *m, bool w, unsigned dst, unsigned base, unsigned index, unsigned scale,
-                            int32_t disp)
+static inline void emit_lea(struct emit *m, bool w, unsigned dst, unsigned base, unsigned index,
+                            unsigned scale, int32_t disp)
 {
     if (index == NO_REG && base != NO_REG) {
         emit_mem(m, 0x8d, w, dst, base, disp);

@@ -11,11 +11,13 @@
 
 enum emulate_result emulate_raise(struct engine_vcpu *e, unsigned vector, bool has_error)
 {
-    e->v.exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = (uint8_t)vector, .has_error = has_error};
+    e->v.exit =
+        (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = (uint8_t)vector, .has_error = has_error};
     return EMULATE_FAULT;
 }
 
-enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segment, const struct guest_fault *f)
+enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segment,
+                                         const struct guest_fault *f)
 {
     if (f->pfec == ~0u)
         return emulate_raise(e, stack_segment ? VEC_SS : VEC_GP, true);
@@ -28,12 +30,13 @@ enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segme
  * Outside 64-bit mode an operand that wraps at offset 4 GiB exceeds the segment's limit (one that wraps as a linear address
  * is refused too, which a CPU doesn't do). In 64-bit mode both ends are looked at before either page is.
  */
-static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, bool write, struct guest_fault *f)
+static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, bool write,
+                     struct guest_fault *f)
 {
     uint64_t last = ea + n - 1, offset = (uint32_t)(ea - in->segment_base);
 
     if (!(write && in->read_only) && (in->mode64 ? gva_canonical(GVA(ea)) && gva_canonical(GVA(last))
-                                                   : last <= 0xffffffff && offset + n - 1 <= 0xffffffff))
+                                                 : last <= 0xffffffff && offset + n - 1 <= 0xffffffff))
         return true;
     *f = (struct guest_fault){.cr2 = ea, .pfec = ~0u};
     return false;
@@ -63,8 +66,8 @@ bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_
     return true;
 }
 
-bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, const void *from, unsigned n,
-                   struct guest_fault *f)
+bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, const void *from,
+                   unsigned n, struct guest_fault *f)
 {
     void *p;
 

@@ -51,10 +51,10 @@ struct emulated_insn {
     bool wide;          /* REX.W */
     bool stack_segment; /* the memory operand is relative to SS */
     bool has_memory;
-    bool read_only;     /* the memory operand is relative to CS outside 64-bit mode: stores are #GP(0) */
-    uint8_t opsize;     /* operand size in bytes */
-    uint8_t adsize;     /* address size in bytes */
-    uint8_t stack;      /* size of the stack pointer in bytes */
+    bool read_only; /* the memory operand is relative to CS outside 64-bit mode: stores are #GP(0) */
+    uint8_t opsize; /* operand size in bytes */
+    uint8_t adsize; /* address size in bytes */
+    uint8_t stack;  /* size of the stack pointer in bytes */
     uint8_t nr_regs;
     uint8_t reg[3];     /* register operands in order, hardware numbers (vector registers too) */
     uint8_t element;    /* of masked moves and gathers: bytes of an element */
@@ -64,18 +64,19 @@ struct emulated_insn {
     uint8_t vector;     /* bytes of the vector operand: 16 or 32 */
     uint32_t imm[2];
     uint64_t segment_base; /* of the memory operand, or of the stack */
-    uint64_t offset; /* of the memory operand in its segment, not yet cut to adsize; of gathers without index */
-    uint64_t ea;     /* linear address of the memory operand */
+    uint64_t
+        offset;  /* of the memory operand in its segment, not yet cut to adsize; of gathers without index */
+    uint64_t ea; /* linear address of the memory operand */
 };
 
 /* An instruction that translated code hands over with its operand already computed (special.h). */
 enum emulate_result emulate_special(struct engine_vcpu *e, uint64_t value, uint32_t desc);
 
 enum emulate_decoded {
-    EMULATE_DECODED, /* *out filled in; op is EMU_NONE if it is none of these */
-    EMULATE_INVALID, /* no instruction: #UD */
+    EMULATE_DECODED,  /* *out filled in; op is EMU_NONE if it is none of these */
+    EMULATE_INVALID,  /* no instruction: #UD */
     EMULATE_TOO_LONG, /* more than 15 bytes: #GP(0) */
-    EMULATE_SHORT,   /* more than n bytes are needed */
+    EMULATE_SHORT,    /* more than n bytes are needed */
 };
 
 /* emulate_decode.c (heavy). n: 1..15 bytes at v->rip. Registers are read from v. */
@@ -98,7 +99,8 @@ static inline uint64_t emulate_linear(const struct emulated_insn *in, uint64_t o
 /* Fills in the exit for an exception without error code, or with error code 0. */
 enum emulate_result emulate_raise(struct engine_vcpu *e, unsigned vector, bool has_error);
 /* The same for a failed access: #PF, or #GP(0) or #SS(0) if the segment doesn't allow it or the address is not canonical. */
-enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segment, const struct guest_fault *f);
+enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segment,
+                                         const struct guest_fault *f);
 
 /*
  * Guest memory at a linear address, n bytes. False: *f says why. Then, up to 8 bytes, *to is as it was; of longer operands
@@ -107,8 +109,8 @@ enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segme
  */
 bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, void *to, unsigned n,
                   struct guest_fault *f);
-bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, const void *from, unsigned n,
-                   struct guest_fault *f);
+bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, const void *from,
+                   unsigned n, struct guest_fault *f);
 /* Whether a store to these bytes would fault; sets dirty bits as the store would. */
 bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
                        struct guest_fault *f);
@@ -132,8 +134,11 @@ void emulate_write_xmm(unsigned n, const struct vreg *from); /* the register's u
 void emulate_write_ymm(unsigned n, const struct vreg *from);
 
 /* ---- handlers; EMULATE_DONE: rip is still to be advanced ---- */
-enum emulate_result emulate_state(struct engine_vcpu *e, const struct emulated_insn *in);   /* emulate_state.c */
-enum emulate_result emulate_integer(struct engine_vcpu *e, const struct emulated_insn *in); /* emulate_integer.c */
-enum emulate_result emulate_vector(struct engine_vcpu *e, const struct emulated_insn *in);  /* emulate_vector.c */
+enum emulate_result emulate_state(struct engine_vcpu *e,
+                                  const struct emulated_insn *in); /* emulate_state.c */
+enum emulate_result emulate_integer(struct engine_vcpu *e,
+                                    const struct emulated_insn *in); /* emulate_integer.c */
+enum emulate_result emulate_vector(struct engine_vcpu *e,
+                                   const struct emulated_insn *in); /* emulate_vector.c */
 
 #endif

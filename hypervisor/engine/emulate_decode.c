@@ -79,10 +79,10 @@ static const struct vector_form {
     ZydisMnemonic mnemonic;
     uint8_t element, index; /* bytes; index 0: a masked move */
 } vector_forms[] = {
-    {ZYDIS_MNEMONIC_VMASKMOVPS, 4, 0},  {ZYDIS_MNEMONIC_VMASKMOVPD, 8, 0},  {ZYDIS_MNEMONIC_VPMASKMOVD, 4, 0},
-    {ZYDIS_MNEMONIC_VPMASKMOVQ, 8, 0},  {ZYDIS_MNEMONIC_VGATHERDPS, 4, 4},  {ZYDIS_MNEMONIC_VGATHERDPD, 8, 4},
-    {ZYDIS_MNEMONIC_VGATHERQPS, 4, 8},  {ZYDIS_MNEMONIC_VGATHERQPD, 8, 8},  {ZYDIS_MNEMONIC_VPGATHERDD, 4, 4},
-    {ZYDIS_MNEMONIC_VPGATHERDQ, 8, 4},  {ZYDIS_MNEMONIC_VPGATHERQD, 4, 8},  {ZYDIS_MNEMONIC_VPGATHERQQ, 8, 8},
+    {ZYDIS_MNEMONIC_VMASKMOVPS, 4, 0}, {ZYDIS_MNEMONIC_VMASKMOVPD, 8, 0}, {ZYDIS_MNEMONIC_VPMASKMOVD, 4, 0},
+    {ZYDIS_MNEMONIC_VPMASKMOVQ, 8, 0}, {ZYDIS_MNEMONIC_VGATHERDPS, 4, 4}, {ZYDIS_MNEMONIC_VGATHERDPD, 8, 4},
+    {ZYDIS_MNEMONIC_VGATHERQPS, 4, 8}, {ZYDIS_MNEMONIC_VGATHERQPD, 8, 8}, {ZYDIS_MNEMONIC_VPGATHERDD, 4, 4},
+    {ZYDIS_MNEMONIC_VPGATHERDQ, 8, 4}, {ZYDIS_MNEMONIC_VPGATHERQD, 4, 8}, {ZYDIS_MNEMONIC_VPGATHERQQ, 8, 8},
 };
 
 static void vector_form(const struct insn *in, struct emulated_insn *out)
@@ -186,7 +186,9 @@ enum emulate_decoded emulate_decode(const struct vcpu *v, const uint8_t *bytes, 
         .wide = in.d.raw.rex.W,
         .opsize = in.d.operand_width / 8,
         .adsize = in.d.address_width / 8,
-        .stack = mode & MODE_64 ? 8 : v->seg[SEG_SS].attr & SEG_ATTR_DB ? 4 : 2,
+        .stack = mode & MODE_64                      ? 8
+                 : v->seg[SEG_SS].attr & SEG_ATTR_DB ? 4
+                                                     : 2,
         .vector = in.d.avx.vector_length == 256 ? 32 : 16,
     };
     vector_form(&in, out);
@@ -203,7 +205,8 @@ enum emulate_decoded emulate_decode(const struct vcpu *v, const uint8_t *bytes, 
             continue;
         if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && out->nr_regs < ARRAY_SIZE(out->reg))
             out->reg[out->nr_regs++] =
-                (uint8_t)(reg_is_gpr(o->reg.value) ? reg_id(o->reg.value) : (unsigned)ZydisRegisterGetId(o->reg.value));
+                (uint8_t)(reg_is_gpr(o->reg.value) ? reg_id(o->reg.value)
+                                                   : (unsigned)ZydisRegisterGetId(o->reg.value));
         if (o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && imm < ARRAY_SIZE(out->imm))
             out->imm[imm++] = (uint32_t)o->imm.value.u;
     }

@@ -12,13 +12,13 @@
 #define XSTATE_AVX 4u
 
 /* Offsets in the area (SDM vol. 1, 13.4); AVX comes first behind the header in the compacted form too. */
-#define AREA_MXCSR 24u
-#define AREA_XMM8 288u
+#define AREA_MXCSR  24u
+#define AREA_XMM8   288u
 #define AREA_FXSAVE 512u
 #define AREA_HEADER 512u
-#define AREA_AVX 576u
-#define AREA_YMM8 704u
-#define AREA_END 832u
+#define AREA_AVX    576u
+#define AREA_YMM8   704u
+#define AREA_END    832u
 
 #define XCOMP_COMPACT (1UL << 63)
 
@@ -103,8 +103,8 @@ static void *area_hva(struct engine_vcpu *e, uint64_t ea, unsigned size)
 }
 
 /* Writes bytes first..end of a copy of the area to the guest's. */
-static bool put_back(struct engine_vcpu *e, const struct emulated_insn *in, const struct state_area *copy, unsigned first,
-                     unsigned end, struct guest_fault *f)
+static bool put_back(struct engine_vcpu *e, const struct emulated_insn *in, const struct state_area *copy,
+                     unsigned first, unsigned end, struct guest_fault *f)
 {
     return emulate_write(e, in, in->ea + first, copy->bytes + first, end - first, f);
 }
@@ -126,7 +126,8 @@ static enum emulate_result do_store(struct engine_vcpu *e, const struct emulated
         return EMULATE_DONE;
     }
     /* FXSAVE looks at its last byte first. */
-    if ((fxsave && !emulate_may_write(e, in, in->ea + size - 1, 1, &f)) || !emulate_may_write(e, in, in->ea, size, &f))
+    if ((fxsave && !emulate_may_write(e, in, in->ea + size - 1, 1, &f)) ||
+        !emulate_may_write(e, in, in->ea, size, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     if (!emulate_read(e, in, in->ea, copy.bytes, size, &f))
         return emulate_raise_access(e, in->stack_segment, &f);

@@ -9,16 +9,15 @@
 
 #define XCR0_SSE_AVX 6u
 
-#define EACH_MMX(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#define EACH_REGISTER(X)                                                                                               \
-    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define EACH_MMX(X)      X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_REGISTER(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
 void emulate_read_xmm(unsigned n, struct vreg *to)
 {
     switch (n) {
-#define X(i)                                                                                                           \
-    case i:                                                                                                            \
-        __asm__ volatile("movdqu %%xmm" #i ", %0" : "=m"(*to));                                                        \
+#define X(i)                                                    \
+    case i:                                                     \
+        __asm__ volatile("movdqu %%xmm" #i ", %0" : "=m"(*to)); \
         break;
         EACH_REGISTER(X)
 #undef X
@@ -28,9 +27,9 @@ void emulate_read_xmm(unsigned n, struct vreg *to)
 void emulate_read_ymm(unsigned n, struct vreg *to)
 {
     switch (n) {
-#define X(i)                                                                                                           \
-    case i:                                                                                                            \
-        __asm__ volatile("vmovdqu %%ymm" #i ", %0" : "=m"(*to));                                                       \
+#define X(i)                                                     \
+    case i:                                                      \
+        __asm__ volatile("vmovdqu %%ymm" #i ", %0" : "=m"(*to)); \
         break;
         EACH_REGISTER(X)
 #undef X
@@ -40,9 +39,9 @@ void emulate_read_ymm(unsigned n, struct vreg *to)
 void emulate_write_xmm(unsigned n, const struct vreg *from)
 {
     switch (n) {
-#define X(i)                                                                                                           \
-    case i:                                                                                                            \
-        __asm__ volatile("movdqu %0, %%xmm" #i : : "m"(*from));                                                        \
+#define X(i)                                                    \
+    case i:                                                     \
+        __asm__ volatile("movdqu %0, %%xmm" #i : : "m"(*from)); \
         break;
         EACH_REGISTER(X)
 #undef X
@@ -52,9 +51,9 @@ void emulate_write_xmm(unsigned n, const struct vreg *from)
 void emulate_write_ymm(unsigned n, const struct vreg *from)
 {
     switch (n) {
-#define X(i)                                                                                                           \
-    case i:                                                                                                            \
-        __asm__ volatile("vmovdqu %0, %%ymm" #i : : "m"(*from));                                                       \
+#define X(i)                                                     \
+    case i:                                                      \
+        __asm__ volatile("vmovdqu %0, %%ymm" #i : : "m"(*from)); \
         break;
         EACH_REGISTER(X)
 #undef X
@@ -122,8 +121,8 @@ static enum emulate_result do_masked_store(struct engine_vcpu *e, const struct e
 /*
  * MASKMOVQ and MASKMOVDQU may fault on bytes that the mask leaves out (SDM vol. 2, MASKMOVDQU): CPUs check the whole operand.
  */
-static enum emulate_result store_bytes(struct engine_vcpu *e, const struct emulated_insn *in, const struct vreg *mask,
-                                       const struct vreg *data, unsigned bytes)
+static enum emulate_result store_bytes(struct engine_vcpu *e, const struct emulated_insn *in,
+                                       const struct vreg *mask, const struct vreg *data, unsigned bytes)
 {
     struct guest_fault f;
 
@@ -144,9 +143,9 @@ static enum emulate_result do_maskmovdqu(struct engine_vcpu *e, const struct emu
 static void read_mm(unsigned n, struct vreg *to)
 {
     switch (n) {
-#define X(i)                                                                                                           \
-    case i:                                                                                                            \
-        __asm__ volatile("movq %%mm" #i ", %0" : "=m"(*to));                                                           \
+#define X(i)                                                 \
+    case i:                                                  \
+        __asm__ volatile("movq %%mm" #i ", %0" : "=m"(*to)); \
         break;
         EACH_MMX(X)
 #undef X

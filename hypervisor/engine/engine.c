@@ -63,8 +63,9 @@ static void translate_job(void *arg)
 
 static bool cache_nearly_full(const struct code_cache *c)
 {
-    return c->size - c->used < 65536 || c->max_blocks - c->nr_blocks < 16 || c->max_exits - c->nr_exits < 256 ||
-           c->max_infos - c->nr_infos < 256 || c->max_pages - c->nr_pages < 16;
+    return c->size - c->used < 65536 || c->max_blocks - c->nr_blocks < 16 ||
+           c->max_exits - c->nr_exits < 256 || c->max_infos - c->nr_infos < 256 ||
+           c->max_pages - c->nr_pages < 16;
 }
 
 /* The frame that holds the code at va in this view. */
@@ -120,7 +121,8 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
             cache_invalidate(e, b->mfn2, 0, PAGE_SIZE);
             b = NULL;
         } else {
-            e->view[e->cur_view].itlb[itlb_index(e->cur_view, va2)] = cache_page_id(e, va2, b->mfn2, e->cur_view);
+            e->view[e->cur_view].itlb[itlb_index(e->cur_view, va2)] =
+                cache_page_id(e, va2, b->mfn2, e->cur_view);
         }
     }
     if (b)
@@ -184,7 +186,8 @@ static void serve_requests(struct engine_vcpu *e)
 {
     engine_serve_flush(e);
     if (__atomic_load_n(&e->v.requests, __ATOMIC_RELAXED) & (VCPU_REQ_CODE | VCPU_REQ_FLUSH)) {
-        uint32_t old = __atomic_fetch_and(&e->v.requests, ~(VCPU_REQ_CODE | VCPU_REQ_FLUSH), __ATOMIC_SEQ_CST);
+        uint32_t old =
+            __atomic_fetch_and(&e->v.requests, ~(VCPU_REQ_CODE | VCPU_REQ_FLUSH), __ATOMIC_SEQ_CST);
 
         if (old & VCPU_REQ_CODE)
             engine_process_queue(e);
@@ -401,7 +404,8 @@ static int enter(struct engine_vcpu *e, uint32_t mode, bool careful)
     struct block *b;
 
     e->stats.enters++;
-    if (!careful && !e->by_block && !(mode & MODE_STEP) && likely(!debug.mask) && gva_canonical(GVA(e->v.rip))) {
+    if (!careful && !e->by_block && !(mode & MODE_STEP) && likely(!debug.mask) &&
+        gva_canonical(GVA(e->v.rip))) {
         e->hot.shadow_rsp = e->shadow[e->cur_view];
         return e->cur_view == VIEW_USER ? engine_enter_user(e->v.rip) : engine_enter_kernel(e->v.rip);
     }
@@ -505,7 +509,8 @@ static void helper_popf(struct engine_vcpu *e, uint64_t value, unsigned width)
     e->hot.flags = flags_pack(value);
     e->v.rflags = (e->v.rflags & ~changeable) | (value & changeable);
     if (e->v.rflags & FLAG_TF)
-        __atomic_store_n(&e->hot.kick, 1, __ATOMIC_RELAXED); /* the next instruction wants another kind of block */
+        __atomic_store_n(&e->hot.kick, 1,
+                         __ATOMIC_RELAXED); /* the next instruction wants another kind of block */
 }
 
 int engine_helper_special(uint64_t value, uint32_t desc)

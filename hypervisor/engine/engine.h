@@ -36,8 +36,8 @@ void engine_serve_requests(struct vcpu *v);
 void engine_fpu_set(struct vcpu *v, const void *fxsave);
 
 /* ---- TLB, own vCPU ---- */
-void engine_flush_all(struct vcpu *v);         /* both views */
-void engine_flush_user(struct vcpu *v);        /* user-half addresses in both views: address-space switch */
+void engine_flush_all(struct vcpu *v);  /* both views */
+void engine_flush_user(struct vcpu *v); /* user-half addresses in both views: address-space switch */
 void engine_flush_page(struct vcpu *v, gva_t a);
 
 /* ---- TLB and code, any vCPU of the domain ---- */
@@ -62,21 +62,21 @@ void engine_mode_changed(struct vcpu *v);
 void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg);
 
 /* X(field, what is counted), since the vCPU was made. */
-#define ENGINE_STATS(X)                               \
-    X(blocks, "blocks translated")                    \
-    X(guest_bytes, "guest code bytes")                \
-    X(host_bytes, "host code bytes")                  \
-    X(invalidated, "blocks invalidated")              \
-    X(cache_flushes, "code cache flushes")            \
-    X(enters, "enters")                               \
-    X(link_exits, "direct exits")                     \
-    X(ind_misses, "indirect misses")                  \
-    X(tlb_misses, "TLB misses")                       \
-    X(tlb_fills, "TLB fills")                         \
-    X(flush_user, "TLB flushes, user")                \
-    X(flush_all, "TLB flushes, all")                  \
-    X(careful, "careful instructions")                \
-    X(faults, "host faults to guest")                 \
+#define ENGINE_STATS(X)                    \
+    X(blocks, "blocks translated")         \
+    X(guest_bytes, "guest code bytes")     \
+    X(host_bytes, "host code bytes")       \
+    X(invalidated, "blocks invalidated")   \
+    X(cache_flushes, "code cache flushes") \
+    X(enters, "enters")                    \
+    X(link_exits, "direct exits")          \
+    X(ind_misses, "indirect misses")       \
+    X(tlb_misses, "TLB misses")            \
+    X(tlb_fills, "TLB fills")              \
+    X(flush_user, "TLB flushes, user")     \
+    X(flush_all, "TLB flushes, all")       \
+    X(careful, "careful instructions")     \
+    X(faults, "host faults to guest")      \
     X(kicks, "kicks")
 
 struct engine_stats {

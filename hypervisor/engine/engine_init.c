@@ -15,8 +15,8 @@
 
 #include "engine/internal.h"
 
-#define CACHE_DEFAULT (64UL << 20) /* address space; memory is taken as blocks are made */
-#define SHADOW_SIZE (1UL << 20)    /* return addresses of one view: 131072 nested calls */
+#define CACHE_DEFAULT  (64UL << 20) /* address space; memory is taken as blocks are made */
+#define SHADOW_SIZE    (1UL << 20)  /* return addresses of one view: 131072 nested calls */
 #define ALT_STACK_SIZE 65536
 
 const char *engine_host_missing(void)
@@ -118,8 +118,8 @@ struct vcpu *engine_vcpu_create(size_t cache_bytes)
         return NULL; /* engine_host_missing() has refused such a host */
     e->xsave_area = aligned_alloc(64, (c + 63u) & ~63u);
     e->alt_stack = map(ALT_STACK_SIZE, PROT_READ | PROT_WRITE);
-    if (slot == ARRAY_SIZE(engine_slots) || !e->xsave_area || !e->alt_stack || cache_init(e, cache_bytes) != 0 ||
-        shadow_init(e) != 0) {
+    if (slot == ARRAY_SIZE(engine_slots) || !e->xsave_area || !e->alt_stack ||
+        cache_init(e, cache_bytes) != 0 || shadow_init(e) != 0) {
         engine_vcpu_destroy(&e->v);
         return NULL;
     }

@@ -9,26 +9,26 @@
 #include "engine/internal.h"
 
 /* lahf; seto al behind an operation on a and b in each size */
-#define FLAGS_OF(name, op)                                                                                             \
-    static uint16_t name(uint64_t a, uint64_t b, unsigned size)                                                        \
-    {                                                                                                                  \
-        uint16_t f;                                                                                                    \
-                                                                                                                       \
-        switch (size) {                                                                                                \
-        case 1:                                                                                                        \
-            __asm__(op "b %b2, %b1; lahf; seto %%al" : "=&a"(f), "+q"(a) : "q"(b) : "cc");                             \
-            break;                                                                                                     \
-        case 2:                                                                                                        \
-            __asm__(op "w %w2, %w1; lahf; seto %%al" : "=&a"(f), "+r"(a) : "r"(b) : "cc");                             \
-            break;                                                                                                     \
-        case 4:                                                                                                        \
-            __asm__(op "l %k2, %k1; lahf; seto %%al" : "=&a"(f), "+r"(a) : "r"(b) : "cc");                             \
-            break;                                                                                                     \
-        default:                                                                                                       \
-            __asm__(op "q %2, %1; lahf; seto %%al" : "=&a"(f), "+r"(a) : "r"(b) : "cc");                               \
-            break;                                                                                                     \
-        }                                                                                                              \
-        return f;                                                                                                      \
+#define FLAGS_OF(name, op)                                                                 \
+    static uint16_t name(uint64_t a, uint64_t b, unsigned size)                            \
+    {                                                                                      \
+        uint16_t f;                                                                        \
+                                                                                           \
+        switch (size) {                                                                    \
+        case 1:                                                                            \
+            __asm__(op "b %b2, %b1; lahf; seto %%al" : "=&a"(f), "+q"(a) : "q"(b) : "cc"); \
+            break;                                                                         \
+        case 2:                                                                            \
+            __asm__(op "w %w2, %w1; lahf; seto %%al" : "=&a"(f), "+r"(a) : "r"(b) : "cc"); \
+            break;                                                                         \
+        case 4:                                                                            \
+            __asm__(op "l %k2, %k1; lahf; seto %%al" : "=&a"(f), "+r"(a) : "r"(b) : "cc"); \
+            break;                                                                         \
+        default:                                                                           \
+            __asm__(op "q %2, %1; lahf; seto %%al" : "=&a"(f), "+r"(a) : "r"(b) : "cc");   \
+            break;                                                                         \
+        }                                                                                  \
+        return f;                                                                          \
     }
 
 FLAGS_OF(compare, "cmp")

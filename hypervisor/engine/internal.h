@@ -19,22 +19,22 @@
 #include "mem/machine.h"
 
 /* Mode bits: part of a block's key. */
-#define MODE_USER 0x01u    /* user privilege: selects the view */
-#define MODE_64 0x02u      /* 64-bit code */
-#define MODE_32 0x04u      /* 32-bit code (neither: 16-bit) */
-#define MODE_TS 0x08u      /* FPU instructions raise #NM */
-#define MODE_STEP 0x10u    /* TF: one instruction, then #DB */
-#define MODE_SEGS 0x20u    /* DS, ES, SS or CS has a base that is not 0 */
+#define MODE_USER    0x01u /* user privilege: selects the view */
+#define MODE_64      0x02u /* 64-bit code */
+#define MODE_32      0x04u /* 32-bit code (neither: 16-bit) */
+#define MODE_TS      0x08u /* FPU instructions raise #NM */
+#define MODE_STEP    0x10u /* TF: one instruction, then #DB */
+#define MODE_SEGS    0x20u /* DS, ES, SS or CS has a base that is not 0 */
 #define MODE_CAREFUL 0x40u /* one instruction whose memory accesses all go through engine_careful_access() */
 
 /* Views: the kernel's and the user's translations are kept apart. */
 enum { VIEW_KERNEL, VIEW_USER, NR_VIEWS };
 
 struct view {
-    uint64_t rtag[TLB_ENTRIES]; /* page address that may be read, or tlb_invalid(i) */
-    uint64_t wtag[TLB_ENTRIES]; /* page address that may be written */
-    uint64_t host[TLB_ENTRIES]; /* host address of the page that rtag/wtag name */
-    uint64_t jc[65536];         /* jump cache: by the low 16 bits of the target, verify entry of a block */
+    uint64_t rtag[TLB_ENTRIES];  /* page address that may be read, or tlb_invalid(i) */
+    uint64_t wtag[TLB_ENTRIES];  /* page address that may be written */
+    uint64_t host[TLB_ENTRIES];  /* host address of the page that rtag/wtag name */
+    uint64_t jc[65536];          /* jump cache: by the low 16 bits of the target, verify entry of a block */
     uint32_t itlb[ITLB_ENTRIES]; /* by page number: id of the code page mapped there now, or 0 */
 };
 
@@ -110,15 +110,15 @@ struct insn_info {
     uint16_t host_off;
     uint16_t guest_off;
     uint8_t flags_host; /* at the op, guest flags are in host flags */
-    uint8_t align;      /* of the memory operand: #GP rather than any other fault if it is misaligned; 0: none */
-    uint8_t borrowed;   /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
+    uint8_t align; /* of the memory operand: #GP rather than any other fault if it is misaligned; 0: none */
+    uint8_t borrowed; /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
 };
 
 enum exit_kind {
-    LINK_JUMP,    /* rel32 at patch_off may be linked to target's block */
-    LINK_CALL,    /* the same, of a host call */
-    LINK_SITE,    /* no exit: a return site, whose JRCXZ is at patch_off */
-    EXIT_KIND_AGAIN, /* nothing has been executed: look the block up anew, second page and all */
+    LINK_JUMP,          /* rel32 at patch_off may be linked to target's block */
+    LINK_CALL,          /* the same, of a host call */
+    LINK_SITE,          /* no exit: a return site, whose JRCXZ is at patch_off */
+    EXIT_KIND_AGAIN,    /* nothing has been executed: look the block up anew, second page and all */
     EXIT_KIND_INDIRECT, /* no exit: where the last RET, or indirect JMP or CALL, is */
     EXIT_KIND_EXCEPTION,
     EXIT_KIND_EMULATE,
@@ -140,7 +140,7 @@ struct exit_rec {
     uint8_t kind;
     uint8_t flags_host; /* leaves with flags in host flags */
     uint8_t vector;
-    uint8_t len; /* of the instruction, for traps */
+    uint8_t len;        /* of the instruction, for traps */
     int32_t rsp_change; /* EXIT_KIND_INDIRECT: what the transfer adds to rsp */
 };
 
@@ -152,8 +152,8 @@ enum recipe_kind { RECIPE_NONE, RECIPE_CMP, RECIPE_TEST, RECIPE_SUB, RECIPE_ADD 
 
 struct flag_recipe {
     uint8_t kind;
-    uint8_t size;  /* of the operands, in bytes */
-    uint8_t a, b;  /* b == NO_RECIPE_REG: imm instead */
+    uint8_t size; /* of the operands, in bytes */
+    uint8_t a, b; /* b == NO_RECIPE_REG: imm instead */
     int32_t imm;
 };
 
@@ -169,7 +169,7 @@ struct block {
     uint32_t mode;
     uint32_t host_off, host_len;
     uint32_t entry_host, entry_saved, verify; /* offsets in the cache */
-    uint32_t info; /* index of the first insn_info */
+    uint32_t info;                            /* index of the first insn_info */
     uint32_t first_exit;
     uint32_t hash_next, frame_next; /* 1 + index */
     uint32_t incoming;              /* 1 + exit index */
@@ -189,7 +189,7 @@ struct code_page {
 
 #define BLOCK_HASH 65536
 #define FRAME_HASH 16384
-#define PAGE_HASH 8192
+#define PAGE_HASH  8192
 
 struct code_cache {
     uint8_t *base;
@@ -267,13 +267,13 @@ struct engine_vcpu {
     uint64_t helper_ea;           /* address of the access that the last helper call was for */
     struct vcpu_exit helper_exit; /* filled in by a helper that leaves */
     enum helper_leave helper_leave;
-    bool helper_in_tail;          /* helper_ra lies in a slow path, not behind the instruction's code */
-    uint32_t watch_hits;          /* DR6 bits of data breakpoints that the running instruction has met */
-    bool by_block;                /* enter the next block by find_block(), not by the jump cache */
-    bool fpu_loaded;              /* the guest's x87/SSE/AVX state is in the host CPU */
-    unsigned slot;                /* bit in frame.code_vcpus / wtlb_vcpus */
-    uint32_t flush_seq;           /* any thread: TLB flushes asked for */
-    uint32_t flush_done;          /* any thread: TLB flushes done */
+    bool helper_in_tail; /* helper_ra lies in a slow path, not behind the instruction's code */
+    uint32_t watch_hits; /* DR6 bits of data breakpoints that the running instruction has met */
+    bool by_block;       /* enter the next block by find_block(), not by the jump cache */
+    bool fpu_loaded;     /* the guest's x87/SSE/AVX state is in the host CPU */
+    unsigned slot;       /* bit in frame.code_vcpus / wtlb_vcpus */
+    uint32_t flush_seq;  /* any thread: TLB flushes asked for */
+    uint32_t flush_done; /* any thread: TLB flushes done */
     lock_t queue_lock;
     unsigned queue_n; /* > CODE_QUEUE: lost count */
     struct code_range queue[CODE_QUEUE];
@@ -304,9 +304,9 @@ void engine_xcall(void (*fn)(void *), void *arg, void *area);
 extern char engine_enter_window[], engine_enter_window_end[], engine_enter_abort[];
 extern char engine_helper_window[], engine_helper_window_end[], helper_kicked[];
 extern char engine_fault_exit[];
-extern char stub_link_host[], stub_link_saved[], stub_ind_miss[], stub_ret_underflow[], stub_miss_read_kernel[],
-    stub_miss_write_kernel[], stub_miss_read_user[], stub_miss_write_user[], stub_string[], stub_special[],
-    stub_careful[];
+extern char stub_link_host[], stub_link_saved[], stub_ind_miss[], stub_ret_underflow[],
+    stub_miss_read_kernel[], stub_miss_write_kernel[], stub_miss_read_user[], stub_miss_write_user[],
+    stub_string[], stub_special[], stub_careful[];
 
 /* ---- called by enter.S ---- */
 int engine_tlb_miss(uint64_t ea, int write);
@@ -373,8 +373,8 @@ enum store_result { STORE_DONE, STORE_FAULT, STORE_CHANGED };
  * not NULL the store is the second half of a read-modify-write that read old: STORE_CHANGED if a trapped frame holds something
  * else by now.  STORE_FAULT: *f filled in.
  */
-enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *data, const void *old, unsigned n,
-                               struct guest_fault *f);
+enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *data, const void *old,
+                               unsigned n, struct guest_fault *f);
 
 /* ---- careful.c ---- */
 void careful_begin(struct engine_vcpu *e);

@@ -125,7 +125,8 @@ static void fault_pass_on(int sig, const siginfo_t *info)
         if (fault_signals[i] == sig)
             sigaction(sig, &fault_before[i], NULL);
     if (info->si_code <= 0 || sig == SIGTRAP)
-        rawsys_tgkill((int)rawsys6(SYS_getpid, 0, 0, 0, 0, 0, 0), (int)rawsys6(SYS_gettid, 0, 0, 0, 0, 0, 0), sig);
+        rawsys_tgkill((int)rawsys6(SYS_getpid, 0, 0, 0, 0, 0, 0), (int)rawsys6(SYS_gettid, 0, 0, 0, 0, 0, 0),
+                      sig);
 }
 
 static void on_fault(int sig, siginfo_t *info, void *context)

@@ -12,10 +12,10 @@ enum special {
 };
 
 #define SPECIAL_WIDE (1u << 16) /* REX.W */
-#define SPECIAL_SS (1u << 17)   /* the address is relative to SS */
+#define SPECIAL_SS   (1u << 17) /* the address is relative to SS */
 
 #define SPECIAL_DESC(op, arg, flags) ((uint32_t)(op) | (uint32_t)(arg) << 8 | (flags))
-#define SPECIAL_OP(d) ((enum special)((d) & 0xff))
-#define SPECIAL_ARG(d) ((d) >> 8 & 0xff)
+#define SPECIAL_OP(d)                ((enum special)((d)&0xff))
+#define SPECIAL_ARG(d)               ((d) >> 8 & 0xff)
 
 #endif

@@ -35,8 +35,8 @@ static enum store_result store_trapped(struct engine_vcpu *e, mfn_t m, unsigned 
     return STORE_DONE;
 }
 
-enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *data, const void *old, unsigned n,
-                               struct guest_fault *f)
+enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *data, const void *old,
+                               unsigned n, struct guest_fault *f)
 {
     struct translation t;
 
@@ -48,8 +48,8 @@ enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *d
         enum store_result r = store_trapped(e, t.mfn, va & ~PAGE_MASK, data, old, n);
 
         if (r == STORE_FAULT)
-            *f = (struct guest_fault){
-                .cr2 = va, .pfec = PFEC_PRESENT | PFEC_WRITE | (e->v.user_mode ? PFEC_USER : 0)};
+            *f = (struct guest_fault){.cr2 = va,
+                                      .pfec = PFEC_PRESENT | PFEC_WRITE | (e->v.user_mode ? PFEC_USER : 0)};
         return r;
     }
     /*
@@ -66,8 +66,7 @@ static void queue_post(struct engine_vcpu *e, uint64_t mfn, unsigned off, unsign
 {
     lock_acquire(&e->queue_lock);
     if (e->queue_n < CODE_QUEUE)
-        e->queue[e->queue_n] =
-            (struct code_range){.mfn = mfn, .off = (uint16_t)off, .len = (uint16_t)len};
+        e->queue[e->queue_n] = (struct code_range){.mfn = mfn, .off = (uint16_t)off, .len = (uint16_t)len};
     if (e->queue_n <= CODE_QUEUE)
         e->queue_n++;
     lock_release(&e->queue_lock);

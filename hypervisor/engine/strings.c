@@ -297,8 +297,7 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
             again = (rep == REP_E) == (a == b);
             break;
         case STRING_CMPS:
-            if (!read_element(&s, RSI, source(&s), &a) ||
-                !read_element(&s, RDI, destination(&s), &b))
+            if (!read_element(&s, RSI, source(&s), &a) || !read_element(&s, RDI, destination(&s), &b))
                 return 1;
             e->hot.flags = flags_compare(a, b, s.size);
             reg_step(&s, RSI, 1);

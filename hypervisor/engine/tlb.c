@@ -326,7 +326,8 @@ bool guest_write_fault(struct vcpu *v, gva_t to, const void *from, size_t n, str
 
     /* An operand that straddles pages is stored whole or not at all. */
     if (((va ^ (va + n - 1)) & PAGE_MASK) && n <= PAGE_SIZE &&
-        (!access_page(v, va, true, f, &careful) || !access_page(v, (va + n - 1) & PAGE_MASK, true, f, &careful)))
+        (!access_page(v, va, true, f, &careful) ||
+         !access_page(v, (va + n - 1) & PAGE_MASK, true, f, &careful)))
         return false;
     while (n > 0) {
         size_t part = PAGE_SIZE - (va & ~PAGE_MASK);

@@ -24,15 +24,15 @@
 #include "engine/internal.h"
 #include "engine/special.h"
 
-#define T0 RCX /* host scratch registers */
-#define T1 R14
+#define T0             RCX /* host scratch registers */
+#define T1             R14
 #define HOST_GUEST_RCX 15u
 #define HOST_GUEST_RSP 13u
 
 #define MAX_BLOCK_INSNS 48
-#define MAX_SLOW 128
+#define MAX_SLOW        128
 #define MAX_BLOCK_EXITS 64
-#define BLOCK_ROOM 32768 /* bytes that a block may take at most */
+#define BLOCK_ROOM      32768 /* bytes that a block may take at most */
 
 struct insn {
     ZydisDecodedInstruction d;
@@ -43,8 +43,8 @@ struct insn {
 
 /* A probe's out-of-line part. */
 struct slow_path {
-    uint8_t *from;         /* rel32 of the ja */
-    const uint8_t *retry;  /* start of the probe */
+    uint8_t *from;        /* rel32 of the ja */
+    const uint8_t *retry; /* start of the probe */
     bool write;
 };
 
@@ -63,13 +63,13 @@ struct trans {
     unsigned view;
     bool careful;
     bool flags_host;
-    bool done; /* the block has ended */
+    bool done;     /* the block has ended */
     bool probe_ss; /* the address being probed is relative to SS: a bad one is #SS */
     enum { REGION_OPEN, REGION_CLOSED, REGION_BAD } region; /* trans_recipe.c */
     uint32_t region_writes;
     struct flag_recipe recipe; /* of the flags at this point */
     struct block *b;
-    uint64_t va;  /* of the block */
+    uint64_t va;   /* of the block */
     uint64_t next; /* of the following instruction */
     struct insn *in;
     struct insn_info *info; /* of the current instruction */

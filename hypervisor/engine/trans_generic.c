@@ -19,7 +19,7 @@
 enum { F_REG, F_RM, F_VVVV, F_OPCODE, NR_FIELDS };
 
 struct field {
-    bool used;   /* a general register, to be renamed */
+    bool used; /* a general register, to be renamed */
     bool read, write;
     unsigned guest;
     unsigned host;
@@ -35,7 +35,7 @@ struct shape {
     bool high8;        /* uses AH, CH, DH or BH */
     bool rcx_in_rcx;   /* guest rcx must be in host rcx while it runs */
     bool rcx_written;
-    uint32_t used;     /* host registers that the instruction itself names */
+    uint32_t used; /* host registers that the instruction itself names */
 };
 
 static unsigned field_of(ZydisOperandEncoding e)
@@ -140,8 +140,8 @@ static unsigned borrow(struct trans *t, const struct shape *s)
     return NO_REG;
 }
 
-static void emit_legacy(struct trans *t, const struct shape *s, unsigned reg, unsigned rm, bool mem, unsigned mem_base,
-                        unsigned mem_index)
+static void emit_legacy(struct trans *t, const struct shape *s, unsigned reg, unsigned rm, bool mem,
+                        unsigned mem_base, unsigned mem_index)
 {
     const ZydisDecodedInstruction *d = &t->in->d;
     struct emit *m = &t->m;
@@ -242,14 +242,14 @@ static void emit_vex(struct trans *t, unsigned reg, unsigned rm, unsigned vvvv, 
 /* The register number in a field that is not a general register (vector, x87, segment), as encoded. */
 static unsigned raw_reg(const ZydisDecodedInstruction *d)
 {
-    return d->raw.modrm.reg | (d->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? !d->raw.vex.R << 3
-                                                                             : d->raw.rex.R << 3);
+    return d->raw.modrm.reg |
+           (d->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? !d->raw.vex.R << 3 : d->raw.rex.R << 3);
 }
 
 static unsigned raw_rm(const ZydisDecodedInstruction *d)
 {
-    return d->raw.modrm.rm | (d->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? !d->raw.vex.B << 3
-                                                                            : d->raw.rex.B << 3);
+    return d->raw.modrm.rm |
+           (d->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? !d->raw.vex.B << 3 : d->raw.rex.B << 3);
 }
 
 /* True if the instruction defines all arithmetic flags whatever they were before. */
@@ -282,8 +282,9 @@ static bool flags_all_written(const ZydisDecodedInstruction *d)
     }
 }
 
-#define ARITH_MASK                                                                                                     \
-    (ZYDIS_CPUFLAG_CF | ZYDIS_CPUFLAG_PF | ZYDIS_CPUFLAG_AF | ZYDIS_CPUFLAG_ZF | ZYDIS_CPUFLAG_SF | ZYDIS_CPUFLAG_OF)
+#define ARITH_MASK                                                                                  \
+    (ZYDIS_CPUFLAG_CF | ZYDIS_CPUFLAG_PF | ZYDIS_CPUFLAG_AF | ZYDIS_CPUFLAG_ZF | ZYDIS_CPUFLAG_SF | \
+     ZYDIS_CPUFLAG_OF)
 
 static bool flags_touched(const ZydisDecodedInstruction *d)
 {

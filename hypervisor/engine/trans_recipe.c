@@ -67,8 +67,8 @@ static struct flag_recipe recipe_of(const struct insn *in)
     if (b->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && fits_s32((uint64_t)b->imm.value.s)) {
         r.b = NO_RECIPE_REG;
         r.imm = (int32_t)b->imm.value.s;
-    } else if (plain_register(b) && (kind == RECIPE_CMP || kind == RECIPE_TEST ||
-                                     reg_id(a->reg.value) != reg_id(b->reg.value))) {
+    } else if (plain_register(b) &&
+               (kind == RECIPE_CMP || kind == RECIPE_TEST || reg_id(a->reg.value) != reg_id(b->reg.value))) {
         r.b = (uint8_t)reg_id(b->reg.value);
     } else {
         return r;

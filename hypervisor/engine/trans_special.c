@@ -55,7 +55,8 @@ static void trans_lea(struct trans *t)
 
 static void trans_mov_moffs(struct trans *t)
 {
-    const ZydisDecodedOperand *mem = t->in->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY ? &t->in->op[0] : &t->in->op[1];
+    const ZydisDecodedOperand *mem =
+        t->in->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY ? &t->in->op[0] : &t->in->op[1];
     bool store = mem == &t->in->op[0];
     unsigned w = mem->size / 8;
 
@@ -199,7 +200,8 @@ static void trans_string(struct trans *t, enum string_op op)
         if (o->type != ZYDIS_OPERAND_TYPE_MEMORY)
             continue;
         size = o->size;
-        if (o->mem.base == ZYDIS_REGISTER_RSI || o->mem.base == ZYDIS_REGISTER_ESI || o->mem.base == ZYDIS_REGISTER_SI)
+        if (o->mem.base == ZYDIS_REGISTER_RSI || o->mem.base == ZYDIS_REGISTER_ESI ||
+            o->mem.base == ZYDIS_REGISTER_SI)
             seg = segreg_of(o->mem.segment);
     }
     if (d->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE))
@@ -212,8 +214,16 @@ static void trans_string(struct trans *t, enum string_op op)
             rep = d->raw.prefixes[i].value == 0xf3 ? REP_E : REP_NE;
     flags_need_saved(t);
     emit_mov_imm(&t->m, T1,
-                 STRING_DESC(op, size == 8 ? 0 : size == 16 ? 1 : size == 32 ? 2 : 3, rep,
-                             d->address_width == 16 ? 1 : d->address_width == 32 ? 2 : 3, seg));
+                 STRING_DESC(op,
+                             size == 8    ? 0
+                             : size == 16 ? 1
+                             : size == 32 ? 2
+                                          : 3,
+                             rep,
+                             d->address_width == 16   ? 1
+                             : d->address_width == 32 ? 2
+                                                      : 3,
+                             seg));
     emit_call_gs(&t->m, OFF_STUBS + 8 * STUB_STRING);
 }
 
@@ -318,8 +328,9 @@ static void trans_state(struct trans *t, enum emulated_op op)
 
     flags_need_saved(t);
     emit_address(t, &t->in->op[0], 0);
-    emit_mov_imm(&t->m, T1,
-                 SPECIAL_DESC(SPECIAL_STATE, op, (d->raw.rex.W ? SPECIAL_WIDE : 0) | (t->probe_ss ? SPECIAL_SS : 0)));
+    emit_mov_imm(
+        &t->m, T1,
+        SPECIAL_DESC(SPECIAL_STATE, op, (d->raw.rex.W ? SPECIAL_WIDE : 0) | (t->probe_ss ? SPECIAL_SS : 0)));
     emit_call_gs(&t->m, OFF_STUBS + 8 * STUB_SPECIAL);
 }
 
@@ -342,8 +353,8 @@ static bool trans_read_segment(struct trans *t)
     const ZydisDecodedOperand *dst = &t->in->op[0], *src = &t->in->op[1];
     struct emit *m = &t->m;
 
-    if (t->in->d.mnemonic != ZYDIS_MNEMONIC_MOV || dst->type != ZYDIS_OPERAND_TYPE_REGISTER || dst->size < 32 ||
-        !reg_is_gpr(dst->reg.value) || src->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+    if (t->in->d.mnemonic != ZYDIS_MNEMONIC_MOV || dst->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+        dst->size < 32 || !reg_is_gpr(dst->reg.value) || src->type != ZYDIS_OPERAND_TYPE_REGISTER ||
         ZydisRegisterGetClass(src->reg.value) != ZYDIS_REGCLASS_SEGMENT)
         return false;
     e8(m, 0x65); /* movzx ecx, word gs:[selector] */

@@ -47,7 +47,8 @@ uint32_t new_exit(struct trans *t, enum exit_kind kind, uint64_t target)
 static void emit_leave(struct trans *t, uint32_t exit)
 {
     emit_mov_imm(&t->m, T0, exit);
-    emit_jmp_gs(&t->m, OFF_STUBS + 8 * (t->e->cache.exits[exit].flags_host ? STUB_LINK_HOST : STUB_LINK_SAVED));
+    emit_jmp_gs(&t->m,
+                OFF_STUBS + 8 * (t->e->cache.exits[exit].flags_host ? STUB_LINK_HOST : STUB_LINK_SAVED));
 }
 
 void end_exit(struct trans *t, enum exit_kind kind, uint64_t target, unsigned vector)
@@ -349,7 +350,8 @@ static bool insn_offered(const struct trans *t)
     const ZydisDecodedInstruction *d = &t->in->d;
     enum cpu_feature f = cpu_feature_of_insn(d);
 
-    if (d->mnemonic == ZYDIS_MNEMONIC_UD0 || d->mnemonic == ZYDIS_MNEMONIC_UD1 || d->mnemonic == ZYDIS_MNEMONIC_UD2)
+    if (d->mnemonic == ZYDIS_MNEMONIC_UD0 || d->mnemonic == ZYDIS_MNEMONIC_UD1 ||
+        d->mnemonic == ZYDIS_MNEMONIC_UD2)
         return true;
     return trans_offers(t, f);
 }

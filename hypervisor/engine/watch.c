@@ -8,9 +8,9 @@
  */
 #include "engine/internal.h"
 
-#define DR7_ENABLED(dr7, i) ((dr7) >> 2 * (i) & 3)
-#define DR7_TYPE(dr7, i) ((dr7) >> (16 + 4 * (i)) & 3)
-#define DR7_LENGTH(dr7, i) ((dr7) >> (18 + 4 * (i)) & 3)
+#define DR7_ENABLED(dr7, i) ((dr7) >> 2 * (i)&3)
+#define DR7_TYPE(dr7, i)    ((dr7) >> (16 + 4 * (i)) & 3)
+#define DR7_LENGTH(dr7, i)  ((dr7) >> (18 + 4 * (i)) & 3)
 
 enum { TYPE_EXECUTE, TYPE_WRITE, TYPE_IO, TYPE_READ_WRITE };
 

@@ -29,8 +29,8 @@
 #include "base/diag.h"
 #include "base/message.h"
 
-#define ESCAPE 0x1d /* Ctrl-] */
-#define INPUT_SIZE (256u * 1024)
+#define ESCAPE            0x1d /* Ctrl-] */
+#define INPUT_SIZE        (256u * 1024)
 #define ABANDONED_WAIT_MS 200
 
 static struct {
@@ -39,21 +39,22 @@ static struct {
     bool open;
     int in_fd, out_fd;
     bool out_is_socket;
-    bool is_terminal;       /* standard input is one, and raw */
+    bool is_terminal; /* standard input is one, and raw */
     struct termios raw;
     int signal_fd;
-    int wake_fd;            /* eventfd: the thread looks at closing and at room in the buffer */
-    int input_fd;           /* eventfd: readable while count > 0 */
-    int abandon_fd;         /* eventfd: readable after console_abandon() */
-    int closing;            /* atomic */
-    int abandoned;          /* atomic */
-    bool output_gone;       /* caller of console_output() only */
+    int wake_fd;      /* eventfd: the thread looks at closing and at room in the buffer */
+    int input_fd;     /* eventfd: readable while count > 0 */
+    int abandon_fd;   /* eventfd: readable after console_abandon() */
+    int closing;      /* atomic */
+    int abandoned;    /* atomic */
+    bool output_gone; /* caller of console_output() only */
 
-    pthread_mutex_t lock;   /* for what follows */
+    pthread_mutex_t lock; /* for what follows */
     uint8_t input[INPUT_SIZE];
     size_t first, count;
-    bool full;              /* the thread waits for room */
-} console = { .lock = PTHREAD_MUTEX_INITIALIZER, .signal_fd = -1, .wake_fd = -1, .input_fd = -1, .abandon_fd = -1 };
+    bool full; /* the thread waits for room */
+} console = {
+    .lock = PTHREAD_MUTEX_INITIALIZER, .signal_fd = -1, .wake_fd = -1, .input_fd = -1, .abandon_fd = -1};
 
 static void event_set(int fd)
 {
@@ -88,8 +89,8 @@ void console_output(const void *p, size_t n)
     while (n && !console.output_gone) {
         bool abandoned = __atomic_load_n(&console.abandoned, __ATOMIC_ACQUIRE);
         struct pollfd fds[2] = {
-            { .fd = console.out_fd, .events = POLLOUT },
-            { .fd = abandoned ? -1 : console.abandon_fd, .events = POLLIN },
+            {.fd = console.out_fd, .events = POLLOUT},
+            {.fd = abandoned ? -1 : console.abandon_fd, .events = POLLIN},
         };
         int ready = poll(fds, 2, abandoned ? ABANDONED_WAIT_MS : -1);
         ssize_t done;
@@ -103,7 +104,8 @@ void console_output(const void *p, size_t n)
             bytes += done;
             n -= (size_t)done;
         } else if (errno != EAGAIN && errno != EINTR) {
-            diag_warn("standard output: %s; the guest runs on, what its console says is lost", strerror(errno));
+            diag_warn("standard output: %s; the guest runs on, what its console says is lost",
+                      strerror(errno));
             console.output_gone = true;
         }
     }
@@ -223,9 +225,9 @@ static void *console_thread(void *arg)
         size_t room = input_room();
         bool listen = !at_end && (room || console.is_terminal);
         struct pollfd fds[3] = {
-            { .fd = console.wake_fd, .events = POLLIN },
-            { .fd = console.signal_fd, .events = POLLIN },
-            { .fd = listen ? console.in_fd : -1, .events = POLLIN },
+            {.fd = console.wake_fd, .events = POLLIN},
+            {.fd = console.signal_fd, .events = POLLIN},
+            {.fd = listen ? console.in_fd : -1, .events = POLLIN},
         };
 
         if (poll(fds, 3, -1) < 0)
@@ -262,7 +264,7 @@ static int reopen_nonblocking(int fd, int flags)
 /* SIGHUP under nohup and SIGINT of a shell's background jobs were set to be ignored, and stay so. */
 static int signals_open(void)
 {
-    static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     struct sigaction sa;
     sigset_t set;
 
@@ -304,7 +306,7 @@ static int terminal_make_raw(void)
 
 int console_open(const struct console_events *events, const char **why)
 {
-    static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
     struct stat st;
     sigset_t all, old;
     int err;

@@ -16,12 +16,14 @@ static const struct model {
     const char *name;
     const char *adds[24]; /* features, named as in /proc/cpuinfo, that the model before it lacks */
 } models[] = {
-    { "x86-64", { NULL } },
-    { "x86-64-v2", { "cx16", "lahf_lm", "popcnt", "pni", "ssse3", "sse4_1", "sse4_2" } },
-    { "x86-64-v3", { "movbe", "abm", "bmi1", "bmi2", "xsave", "xsaveopt", "xsavec", "xgetbv1", "avx", "f16c",
-                     "fma", "avx2" } },
-    { "host", { "aes", "pclmulqdq", "vaes", "vpclmulqdq", "gfni", "sha_ni", "rdrand", "rdseed", "adx",
-                "clflushopt", "clwb" } },
+    {"x86-64", {NULL}},
+    {"x86-64-v2", {"cx16", "lahf_lm", "popcnt", "pni", "ssse3", "sse4_1", "sse4_2"}},
+    {"x86-64-v3",
+     {"movbe", "abm", "bmi1", "bmi2", "xsave", "xsaveopt", "xsavec", "xgetbv1", "avx", "f16c", "fma",
+      "avx2"}},
+    {"host",
+     {"aes", "pclmulqdq", "vaes", "vpclmulqdq", "gfni", "sha_ni", "rdrand", "rdseed", "adx", "clflushopt",
+      "clwb"}},
 };
 
 #define MASK_WORDS 96u
@@ -75,7 +77,7 @@ const char *cpu_spec_models(void)
 
 int cpu_spec_parse(const char *spec, char *mask, size_t mask_size, char *why, size_t why_size)
 {
-    struct mask m = { .nr = 0 };
+    struct mask m = {.nr = 0};
     size_t used = 0;
     bool first = true;
 
@@ -92,8 +94,9 @@ int cpu_spec_parse(const char *spec, char *mask, size_t mask_size, char *why, si
             const struct model *model = first ? model_find(p, n) : NULL;
 
             if (!model) {
-                snprintf(why, why_size, first ? "'%.*s' is no CPU model; there are: %s"
-                                              : "'%.*s': write -FEATURE or +FEATURE behind the CPU model (%s)",
+                snprintf(why, why_size,
+                         first ? "'%.*s' is no CPU model; there are: %s"
+                               : "'%.*s': write -FEATURE or +FEATURE behind the CPU model (%s)",
                          (int)n, p, cpu_spec_models());
                 return -1;
             }

@@ -12,7 +12,7 @@
 
 static void fault_handler(int signo, siginfo_t *si, void *context)
 {
-    struct message m = { .n = 0 };
+    struct message m = {.n = 0};
 
     (void)context;
     terminal_restore();
@@ -29,13 +29,14 @@ static void fault_handler(int signo, siginfo_t *si, void *context)
     }
     message_send(&m);
     /* SA_RESETHAND: this one kills, whether or not going back would fault again. */
-    rawsys_tgkill((int)rawsys6(SYS_getpid, 0, 0, 0, 0, 0, 0), (int)rawsys6(SYS_gettid, 0, 0, 0, 0, 0, 0), signo);
+    rawsys_tgkill((int)rawsys6(SYS_getpid, 0, 0, 0, 0, 0, 0), (int)rawsys6(SYS_gettid, 0, 0, 0, 0, 0, 0),
+                  signo);
 }
 
 void fault_handlers_install(void)
 {
-    static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
-    struct sigaction sa = { .sa_sigaction = fault_handler };
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+    struct sigaction sa = {.sa_sigaction = fault_handler};
 
     sa.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESETHAND);
     sigemptyset(&sa.sa_mask);

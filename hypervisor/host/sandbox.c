@@ -26,26 +26,74 @@
 /* Allowed whatever the arguments are. */
 static const int plain_calls[] = {
     /* open files */
-    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
-    SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select),
-    SCMP_SYS(pselect6), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
-    SCMP_SYS(epoll_pwait), SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(readv),
+    SCMP_SYS(writev),
+    SCMP_SYS(pread64),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(lseek),
+    SCMP_SYS(fstat),
+    SCMP_SYS(close),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(select),
+    SCMP_SYS(pselect6),
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync),
     /* memory */
-    SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(memfd_create),
-    SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(membarrier),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(brk),
+    SCMP_SYS(memfd_create),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(membarrier),
     /* threads */
-    SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(set_tid_address), SCMP_SYS(gettid),
-    SCMP_SYS(getpid), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu),
-    SCMP_SYS(arch_prctl), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(getrusage), SCMP_SYS(sysinfo),
+    SCMP_SYS(futex),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq),
+    SCMP_SYS(set_tid_address),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getpid),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(getcpu),
+    SCMP_SYS(arch_prctl),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(sysinfo),
     SCMP_SYS(uname),
     /* signals */
-    SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigtimedwait), SCMP_SYS(rt_sigpending),
-    SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigtimedwait),
+    SCMP_SYS(rt_sigpending),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(restart_syscall),
     /* time */
-    SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),
-    SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(timer_create), SCMP_SYS(timer_settime),
-    SCMP_SYS(timer_gettime), SCMP_SYS(timer_getoverrun), SCMP_SYS(timer_delete), SCMP_SYS(timerfd_create),
-    SCMP_SYS(timerfd_settime), SCMP_SYS(timerfd_gettime),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    SCMP_SYS(timer_create),
+    SCMP_SYS(timer_settime),
+    SCMP_SYS(timer_gettime),
+    SCMP_SYS(timer_getoverrun),
+    SCMP_SYS(timer_delete),
+    SCMP_SYS(timerfd_create),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(timerfd_gettime),
     SCMP_SYS(getrandom),
 };
 
@@ -53,10 +101,10 @@ static const int plain_calls[] = {
 static const struct {
     int call, error;
 } refused_calls[] = {
-    { SCMP_SYS(open), EACCES },       { SCMP_SYS(openat), EACCES },   { SCMP_SYS(stat), EACCES },
-    { SCMP_SYS(lstat), EACCES },      { SCMP_SYS(access), EACCES },   { SCMP_SYS(faccessat), EACCES },
-    { SCMP_SYS(readlink), EACCES },   { SCMP_SYS(readlinkat), EACCES }, { SCMP_SYS(statx), ENOSYS },
-    { SCMP_SYS(clone3), ENOSYS }, /* its flags can't be looked at; libc falls back to clone */
+    {SCMP_SYS(open), EACCES},     {SCMP_SYS(openat), EACCES},     {SCMP_SYS(stat), EACCES},
+    {SCMP_SYS(lstat), EACCES},    {SCMP_SYS(access), EACCES},     {SCMP_SYS(faccessat), EACCES},
+    {SCMP_SYS(readlink), EACCES}, {SCMP_SYS(readlinkat), EACCES}, {SCMP_SYS(statx), ENOSYS},
+    {SCMP_SYS(clone3), ENOSYS}, /* its flags can't be looked at; libc falls back to clone */
 };
 
 static int allow_plain(scmp_filter_ctx f)
@@ -68,7 +116,8 @@ static int allow_plain(scmp_filter_ctx f)
             return err;
     }
     for (unsigned i = 0; i < ARRAY_SIZE(refused_calls); i++) {
-        int err = seccomp_rule_add(f, SCMP_ACT_ERRNO((unsigned)refused_calls[i].error), refused_calls[i].call, 0);
+        int err =
+            seccomp_rule_add(f, SCMP_ACT_ERRNO((unsigned)refused_calls[i].error), refused_calls[i].call, 0);
 
         if (err)
             return err;
@@ -85,22 +134,22 @@ static int allow_values(scmp_filter_ctx f)
         int call;
         struct scmp_arg_cmp arg;
     } rows[] = {
-        { SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TCGETS) },
-        { SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TCSETS) },
-        { SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TCSETSW) },
-        { SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TIOCGWINSZ) },
-        { SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, FIONREAD) },
-        { SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_GETFL) },
-        { SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_GETFD) },
-        { SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME) },
-        { SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA) }, /* libc names its mappings with it */
-        { SCMP_SYS(kill), SCMP_A0(SCMP_CMP_EQ, pid) },
-        { SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, pid) },
-        { SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, clone_thread, clone_thread) },
-        { SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0) },     /* an open socket's peer only */
-        { SCMP_SYS(rt_sigaction), SCMP_A0(SCMP_CMP_NE, SIGSYS) },
-        { SCMP_SYS(newfstatat), SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH) }, /* fstat() */
-        { SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) },
+        {SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TCGETS)},
+        {SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TCSETS)},
+        {SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TCSETSW)},
+        {SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TIOCGWINSZ)},
+        {SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, FIONREAD)},
+        {SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_GETFL)},
+        {SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_GETFD)},
+        {SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)},
+        {SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA)}, /* libc names its mappings with it */
+        {SCMP_SYS(kill), SCMP_A0(SCMP_CMP_EQ, pid)},
+        {SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, pid)},
+        {SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, clone_thread, clone_thread)},
+        {SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0)}, /* an open socket's peer only */
+        {SCMP_SYS(rt_sigaction), SCMP_A0(SCMP_CMP_NE, SIGSYS)},
+        {SCMP_SYS(newfstatat), SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH)}, /* fstat() */
+        {SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -119,7 +168,7 @@ int sandbox_prepare(void)
 
 int sandbox_enter(bool exec_mappings, const char **why)
 {
-    const struct rlimit no_core = { 0, 0 };
+    const struct rlimit no_core = {0, 0};
     scmp_filter_ctx f;
     int err;
 
@@ -141,7 +190,8 @@ int sandbox_enter(bool exec_mappings, const char **why)
     if (!err && exec_mappings)
         err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 0);
     else if (!err)
-        err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        err =
+            seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     if (!err)
         err = seccomp_load(f);
     seccomp_release(f);

@@ -43,13 +43,13 @@ static struct {
     bool sandboxed;
 
     /* Any thread. */
-    pthread_mutex_t lock;   /* guards domain against its being destroyed */
+    pthread_mutex_t lock; /* guards domain against its being destroyed */
     struct domain *domain;
-    bool building;          /* the next one is being made */
-    int stop;               /* futex: 0 go on, -1 detached, else the signal that ends us */
-    int thread_error;       /* errno of a vCPU's thread that couldn't start */
+    bool building;    /* the next one is being made */
+    int stop;         /* futex: 0 go on, -1 detached, else the signal that ends us */
+    int thread_error; /* errno of a vCPU's thread that couldn't start */
 } vm = {
-    .files = { .kernel.fd = -1, .ramdisk.fd = -1, .trace_fd = STDERR_FILENO, .debug_fd = STDERR_FILENO },
+    .files = {.kernel.fd = -1, .ramdisk.fd = -1, .trace_fd = STDERR_FILENO, .debug_fd = STDERR_FILENO},
     .lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
@@ -172,7 +172,7 @@ static void *vcpu_thread(void *arg)
 static unsigned threads_start(struct domain *d, pthread_t thread[MAX_VCPUS])
 {
     /* vCPU threads get their kick, and signals of their own faults; what the process is sent goes to the console. */
-    static const int own[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS, VCPU_KICK_SIGNAL };
+    static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS, VCPU_KICK_SIGNAL};
     sigset_t mask, old;
     unsigned n;
 
@@ -214,12 +214,13 @@ static int sandbox_once(struct vm_failure *f)
 
     if (vm.sandboxed || debug_on(DEBUG_NO_SANDBOX))
         return 0;
-    err = sandbox_enter(c->on_poweroff == VM_RESTART || c->on_reboot == VM_RESTART || c->on_crash == VM_RESTART ||
-                            c->on_watchdog == VM_RESTART,
+    err = sandbox_enter(c->on_poweroff == VM_RESTART || c->on_reboot == VM_RESTART ||
+                            c->on_crash == VM_RESTART || c->on_watchdog == VM_RESTART,
                         &why);
     if (err) {
         f->status = EXIT_STATUS_HOST;
-        snprintf(f->why, sizeof(f->why), "sandbox: %s: %s; --debug no_sandbox runs without", why, strerror(-err));
+        snprintf(f->why, sizeof(f->why), "sandbox: %s: %s; --debug no_sandbox runs without", why,
+                 strerror(-err));
         return -1;
     }
     vm.sandboxed = true;
@@ -269,12 +270,12 @@ struct end_rule {
 };
 
 static const struct end_rule end_rules[] = {
-    { DOMAIN_POWEROFF, EXIT_STATUS_OK, "on_poweroff", NULL },
-    { DOMAIN_REBOOT, EXIT_STATUS_REBOOT, "on_reboot", "asked for a reboot" },
-    { DOMAIN_CRASH, EXIT_STATUS_CRASH, "on_crash", "crashed" },
-    { DOMAIN_WATCHDOG, EXIT_STATUS_CRASH, "on_watchdog", "did not serve its watchdog in time" },
-    { DOMAIN_SUSPEND, EXIT_STATUS_CRASH, NULL, "suspended itself, and nothing here can resume it" },
-    { DOMAIN_SOFT_RESET, EXIT_STATUS_CRASH, NULL, "asked for a soft reset, which is not offered" },
+    {DOMAIN_POWEROFF, EXIT_STATUS_OK, "on_poweroff", NULL},
+    {DOMAIN_REBOOT, EXIT_STATUS_REBOOT, "on_reboot", "asked for a reboot"},
+    {DOMAIN_CRASH, EXIT_STATUS_CRASH, "on_crash", "crashed"},
+    {DOMAIN_WATCHDOG, EXIT_STATUS_CRASH, "on_watchdog", "did not serve its watchdog in time"},
+    {DOMAIN_SUSPEND, EXIT_STATUS_CRASH, NULL, "suspended itself, and nothing here can resume it"},
+    {DOMAIN_SOFT_RESET, EXIT_STATUS_CRASH, NULL, "asked for a soft reset, which is not offered"},
 };
 
 static const struct end_rule *end_rule_find(int end)
@@ -304,7 +305,7 @@ static enum vm_action end_action(const struct end_rule *r)
 /* True if another domain shall follow; otherwise *status is that of the process. */
 static bool vm_next(const struct domain *d, int *status)
 {
-    static const char *const action_names[] = { "destroy", "restart", "preserve" };
+    static const char *const action_names[] = {"destroy", "restart", "preserve"};
     const struct end_rule *rule = end_rule_find(d->end);
     enum vm_action action = end_action(rule);
 
@@ -314,8 +315,8 @@ static bool vm_next(const struct domain *d, int *status)
     }
     *status = (int)rule->status;
     if (rule->what && !(rule->end == DOMAIN_REBOOT && action == VM_RESTART))
-        diag_error("domain %s %s%s%s%s%s", d->name, rule->what, rule->key ? "; " : "", rule->key ? rule->key : "",
-                   rule->key ? "=" : "", rule->key ? action_names[action] : "");
+        diag_error("domain %s %s%s%s%s%s", d->name, rule->what, rule->key ? "; " : "",
+                   rule->key ? rule->key : "", rule->key ? "=" : "", rule->key ? action_names[action] : "");
     if (action == VM_PRESERVE) {
         diag_error("domain %s is preserved, stopped; Ctrl-] on its terminal or SIGTERM to process %d ends it",
                    d->name, (int)getpid());
@@ -378,7 +379,7 @@ static void vm_fail(struct vm_failure *f, enum exit_status status, const char *w
 /* Everything that comes once a process. 0, or -1 and *f. */
 static int vm_prepare(const struct vm_config *c, struct vm_failure *f)
 {
-    static const struct console_events events = { .detached = on_detached, .signalled = on_signal };
+    static const struct console_events events = {.detached = on_detached, .signalled = on_signal};
     const char *why = engine_host_missing();
     int err;
 
@@ -420,7 +421,7 @@ static int vm_prepare(const struct vm_config *c, struct vm_failure *f)
 
 int vm_run(const struct vm_config *c)
 {
-    struct vm_failure f = { .status = EXIT_STATUS_OK };
+    struct vm_failure f = {.status = EXIT_STATUS_OK};
     int status;
 
     status = vm_prepare(c, &f) ? (int)f.status : vm_live(&f);

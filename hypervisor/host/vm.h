@@ -11,8 +11,8 @@
 /* What to do when the guest ends; names and meaning as in xl.cfg(5). */
 enum vm_action { VM_DESTROY, VM_RESTART, VM_PRESERVE };
 
-#define VM_NAME_MAX 63u
-#define VM_VCPUS_MAX 32u
+#define VM_NAME_MAX   63u
+#define VM_VCPUS_MAX  32u
 #define VM_MEMORY_MIN (4UL << 20)
 #define VM_MEMORY_MAX (64UL << 30)
 
@@ -20,25 +20,25 @@ enum vm_action { VM_DESTROY, VM_RESTART, VM_PRESERVE };
 struct vm_config {
     char *name;
     uint8_t uuid[16];
-    bool uuid_set;       /* false: vm_run() makes a random one */
+    bool uuid_set; /* false: vm_run() makes a random one */
     char *kernel;
     char *ramdisk;
     char *cmdline;
-    uint64_t memory;     /* bytes, multiple of PAGE_SIZE; what the guest starts with */
-    uint64_t maxmem;     /* bytes; what it may grow to; 0: memory */
+    uint64_t memory; /* bytes, multiple of PAGE_SIZE; what the guest starts with */
+    uint64_t maxmem; /* bytes; what it may grow to; 0: memory */
     unsigned vcpus;
     enum vm_action on_poweroff, on_reboot, on_crash, on_watchdog;
     bool on_watchdog_set; /* false: on_watchdog is on_crash */
-    char *cpu_mask;      /* features to hide, as cpu_policy_build() takes them; cpu_spec.h */
+    char *cpu_mask;       /* features to hide, as cpu_policy_build() takes them; cpu_spec.h */
 
-    bool trace;          /* print hypercalls */
+    bool trace; /* print hypercalls */
     char *trace_filter;
-    char *trace_file;    /* NULL: stderr */
+    char *trace_file; /* NULL: stderr */
     bool trace_summary;
-    bool stats;          /* print the engine's counts at the end */
+    bool stats; /* print the engine's counts at the end */
 
-    uint32_t debug;      /* enum debug_option */
-    char *debug_file;    /* NULL: stderr */
+    uint32_t debug;   /* enum debug_option */
+    char *debug_file; /* NULL: stderr */
 };
 
 /* Fills in the defaults: 1 vCPU, 256 MiB, restart on reboot, destroy otherwise. */

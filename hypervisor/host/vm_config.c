@@ -52,11 +52,8 @@ int vm_action_parse(const char *value, enum vm_action *a, char *why, size_t why_
         const char *name;
         enum vm_action action;
     } names[] = {
-        { "destroy", VM_DESTROY },
-        { "restart", VM_RESTART },
-        { "preserve", VM_PRESERVE },
-        { "coredump-destroy", VM_DESTROY },
-        { "coredump-restart", VM_RESTART },
+        {"destroy", VM_DESTROY},          {"restart", VM_RESTART},          {"preserve", VM_PRESERVE},
+        {"coredump-destroy", VM_DESTROY}, {"coredump-restart", VM_RESTART},
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
@@ -82,16 +79,20 @@ int vm_memory_parse(const char *value, uint64_t *bytes, char *why, size_t why_si
     if (*value < '0' || *value > '9' || errno)
         goto bad;
     switch (*end) {
-    case 'k': case 'K':
+    case 'k':
+    case 'K':
         shift = 10, end++;
         break;
-    case 'm': case 'M':
+    case 'm':
+    case 'M':
         end++;
         break;
-    case 'g': case 'G':
+    case 'g':
+    case 'G':
         shift = 30, end++;
         break;
-    case 't': case 'T':
+    case 't':
+    case 'T':
         shift = 40, end++;
         break;
     default:
@@ -127,13 +128,15 @@ static bool name_valid(const char *name)
 int vm_config_check(struct vm_config *c, char *why, size_t why_size)
 {
     if (!c->kernel || !*c->kernel) {
-        snprintf(why, why_size, "no kernel to boot; name one with --kernel FILE, or kernel= in the configuration");
+        snprintf(why, why_size,
+                 "no kernel to boot; name one with --kernel FILE, or kernel= in the configuration");
         return -1;
     }
     if (!c->name)
         vm_config_string(&c->name, "guest");
     if (!name_valid(c->name)) {
-        snprintf(why, why_size, "'%s' is not a domain name; use 1 to %u printable characters without blanks and '/'",
+        snprintf(why, why_size,
+                 "'%s' is not a domain name; use 1 to %u printable characters without blanks and '/'",
                  c->name, VM_NAME_MAX);
         return -1;
     }

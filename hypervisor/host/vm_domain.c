@@ -58,7 +58,7 @@ static int file_read(const struct vm_file *file, const char *what, struct conten
     struct stat st;
 
     if (file->kept) {
-        *c = (struct contents){ .p = file->kept, .size = file->size };
+        *c = (struct contents){.p = file->kept, .size = file->size};
         return 0;
     }
     if (fstat(file->fd, &st))
@@ -120,7 +120,8 @@ static int file_keep(struct vm_file *file, const char *what, struct vm_failure *
     return 0;
 }
 
-static int file_open(struct vm_file *file, const char *path, const char *what, bool keep, struct vm_failure *f)
+static int file_open(struct vm_file *file, const char *path, const char *what, bool keep,
+                     struct vm_failure *f)
 {
     struct stat st;
 
@@ -152,8 +153,8 @@ static int output_open(int *fd, const char *path, struct vm_failure *f)
 
 int vm_files_open(struct vm_files *files, const struct vm_config *c, struct vm_failure *f)
 {
-    *files = (struct vm_files){ .kernel.fd = -1, .ramdisk.fd = -1, .trace_fd = STDERR_FILENO,
-                                .debug_fd = STDERR_FILENO };
+    *files = (struct vm_files){
+        .kernel.fd = -1, .ramdisk.fd = -1, .trace_fd = STDERR_FILENO, .debug_fd = STDERR_FILENO};
     if (file_open(&files->kernel, c->kernel, "kernel", false, f) ||
         (c->ramdisk && file_open(&files->ramdisk, c->ramdisk, "initrd", true, f)) ||
         output_open(&files->trace_fd, c->trace_file, f) || output_open(&files->debug_fd, c->debug_file, f)) {
@@ -165,13 +166,13 @@ int vm_files_open(struct vm_files *files, const struct vm_config *c, struct vm_f
 
 void vm_files_close(struct vm_files *files)
 {
-    struct vm_file *all[] = { &files->kernel, &files->ramdisk };
+    struct vm_file *all[] = {&files->kernel, &files->ramdisk};
 
     for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
         if (all[i]->fd >= 0)
             close(all[i]->fd);
         free(all[i]->kept);
-        *all[i] = (struct vm_file){ .fd = -1 };
+        *all[i] = (struct vm_file){.fd = -1};
     }
     if (files->trace_fd > STDERR_FILENO)
         close(files->trace_fd);
@@ -231,7 +232,7 @@ static int domain_cpus(struct domain *d, const struct vm_config *c, struct vm_fa
 static int domain_kernel(struct domain *d, const struct vm_config *c, struct vm_files *files,
                          struct vm_failure *f)
 {
-    struct contents ramdisk = { .p = NULL };
+    struct contents ramdisk = {.p = NULL};
     struct kernel_image kernel;
     char why[300];
     int err;

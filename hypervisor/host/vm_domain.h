@@ -22,9 +22,9 @@ struct vm_failure {
  */
 struct vm_file {
     const char *path;
-    int fd;       /* -1: no such file configured */
-    void *kept;   /* contents of what can't be read twice (pipes); owned */
-    size_t size;  /* of kept */
+    int fd;      /* -1: no such file configured */
+    void *kept;  /* contents of what can't be read twice (pipes); owned */
+    size_t size; /* of kept */
 };
 
 struct vm_files {

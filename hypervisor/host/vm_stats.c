@@ -10,7 +10,7 @@
 #include "base/message.h"
 #include "engine/engine.h"
 
-#define NAME_WIDTH 24
+#define NAME_WIDTH   24
 #define COLUMN_WIDTH 13
 
 struct column {

@@ -20,10 +20,10 @@
 #define CONFIG_SIZE_MAX (1u << 20)
 
 struct reader {
-    const char *name;   /* the file, for messages */
+    const char *name; /* the file, for messages */
     XLU_Config *cfg;
-    FILE *report;       /* libxlutil writes its complaints there ... */
-    char *report_text;  /* ... and here they are, after fflush(report) */
+    FILE *report;      /* libxlutil writes its complaints there ... */
+    char *report_text; /* ... and here they are, after fflush(report) */
     size_t report_size;
     struct vm_config *c;
     const char *root, *extra, *cmdline, *builder, *type;
@@ -169,12 +169,13 @@ static int key_maxvcpus(struct reader *r, const char *key)
     if (found <= 0)
         return found;
     if ((unsigned long)n < r->c->vcpus) {
-        snprintf(r->why, r->why_size, "%s: maxvcpus=%ld is less than vcpus=%u; raise it or leave it out", r->name,
-                 n, r->c->vcpus);
+        snprintf(r->why, r->why_size, "%s: maxvcpus=%ld is less than vcpus=%u; raise it or leave it out",
+                 r->name, n, r->c->vcpus);
         return -1;
     }
     if ((unsigned long)n > r->c->vcpus)
-        diag_warn("%s: maxvcpus is ignored: vCPUs can't be added later; the guest has %u", r->name, r->c->vcpus);
+        diag_warn("%s: maxvcpus is ignored: vCPUs can't be added later; the guest has %u", r->name,
+                  r->c->vcpus);
     return 0;
 }
 
@@ -253,63 +254,63 @@ struct key {
     const char *note;                               /* why it is ignored */
 };
 
-#define NO_DEVICES "PV devices beside the console are not offered"
-#define NO_CPUID "use diptych run --cpu"
+#define NO_DEVICES   "PV devices beside the console are not offered"
+#define NO_CPUID     "use diptych run --cpu"
 #define NO_PLACEMENT "the host's scheduler and memory are shared with everybody"
-#define NO_HVM "it is for HVM guests"
+#define NO_HVM       "it is for HVM guests"
 
 static const struct key keys[] = {
-    { "name", key_name, NULL },
-    { "uuid", key_uuid, NULL },
-    { "type", key_type, NULL },
-    { "builder", key_builder, NULL },
-    { "kernel", key_kernel, NULL },
-    { "ramdisk", key_ramdisk, NULL },
-    { "root", key_root, NULL },
-    { "extra", key_extra, NULL },
-    { "cmdline", key_cmdline, NULL },
-    { "memory", key_memory, NULL },
-    { "maxmem", key_maxmem, NULL },
-    { "vcpus", key_vcpus, NULL },
-    { "maxvcpus", key_maxvcpus, NULL },
-    { "on_poweroff", key_on_poweroff, NULL },
-    { "on_reboot", key_on_reboot, NULL },
-    { "on_crash", key_on_crash, NULL },
-    { "on_watchdog", key_on_watchdog, NULL },
-    { "on_soft_reset", NULL, "soft reset is not offered" },
-    { "cpuid", NULL, NO_CPUID },
-    { "cpuid_policy", NULL, NO_CPUID },
-    { "disk", NULL, NO_DEVICES },
-    { "vif", NULL, NO_DEVICES },
-    { "vfb", NULL, NO_DEVICES },
-    { "vtpm", NULL, NO_DEVICES },
-    { "pci", NULL, NO_DEVICES },
-    { "channel", NULL, NO_DEVICES },
-    { "p9", NULL, NO_DEVICES },
-    { "cpus", NULL, NO_PLACEMENT },
-    { "cpu_weight", NULL, NO_PLACEMENT },
-    { "cap", NULL, NO_PLACEMENT },
-    { "pool", NULL, NO_PLACEMENT },
-    { "nodes", NULL, NO_PLACEMENT },
-    { "claim_mode", NULL, NO_PLACEMENT },
-    { "bootloader", NULL, "the kernel comes from the host; name it with kernel=" },
-    { "bootloader_args", NULL, "the kernel comes from the host; name it with kernel=" },
-    { "seclabel", NULL, "there is no XSM" },
-    { "max_grant_frames", NULL, "the limit is fixed" },
-    { "max_maptrack_frames", NULL, "the limit is fixed" },
-    { "event_channels", NULL, "the limit is fixed" },
-    { "tsc_mode", NULL, "the guest sees the host's TSC" },
-    { "localtime", NULL, "the guest's clock is UTC" },
-    { "rtc_timeoffset", NULL, "the guest's clock is the host's" },
-    { "acpi", NULL, NO_HVM },
-    { "apic", NULL, NO_HVM },
-    { "pae", NULL, NO_HVM },
-    { "hap", NULL, NO_HVM },
-    { "nestedhvm", NULL, NO_HVM },
-    { "boot", NULL, NO_HVM },
-    { "serial", NULL, NO_HVM },
-    { "vnc", NULL, NO_HVM },
-    { "sdl", NULL, NO_HVM },
+    {"name", key_name, NULL},
+    {"uuid", key_uuid, NULL},
+    {"type", key_type, NULL},
+    {"builder", key_builder, NULL},
+    {"kernel", key_kernel, NULL},
+    {"ramdisk", key_ramdisk, NULL},
+    {"root", key_root, NULL},
+    {"extra", key_extra, NULL},
+    {"cmdline", key_cmdline, NULL},
+    {"memory", key_memory, NULL},
+    {"maxmem", key_maxmem, NULL},
+    {"vcpus", key_vcpus, NULL},
+    {"maxvcpus", key_maxvcpus, NULL},
+    {"on_poweroff", key_on_poweroff, NULL},
+    {"on_reboot", key_on_reboot, NULL},
+    {"on_crash", key_on_crash, NULL},
+    {"on_watchdog", key_on_watchdog, NULL},
+    {"on_soft_reset", NULL, "soft reset is not offered"},
+    {"cpuid", NULL, NO_CPUID},
+    {"cpuid_policy", NULL, NO_CPUID},
+    {"disk", NULL, NO_DEVICES},
+    {"vif", NULL, NO_DEVICES},
+    {"vfb", NULL, NO_DEVICES},
+    {"vtpm", NULL, NO_DEVICES},
+    {"pci", NULL, NO_DEVICES},
+    {"channel", NULL, NO_DEVICES},
+    {"p9", NULL, NO_DEVICES},
+    {"cpus", NULL, NO_PLACEMENT},
+    {"cpu_weight", NULL, NO_PLACEMENT},
+    {"cap", NULL, NO_PLACEMENT},
+    {"pool", NULL, NO_PLACEMENT},
+    {"nodes", NULL, NO_PLACEMENT},
+    {"claim_mode", NULL, NO_PLACEMENT},
+    {"bootloader", NULL, "the kernel comes from the host; name it with kernel="},
+    {"bootloader_args", NULL, "the kernel comes from the host; name it with kernel="},
+    {"seclabel", NULL, "there is no XSM"},
+    {"max_grant_frames", NULL, "the limit is fixed"},
+    {"max_maptrack_frames", NULL, "the limit is fixed"},
+    {"event_channels", NULL, "the limit is fixed"},
+    {"tsc_mode", NULL, "the guest sees the host's TSC"},
+    {"localtime", NULL, "the guest's clock is UTC"},
+    {"rtc_timeoffset", NULL, "the guest's clock is the host's"},
+    {"acpi", NULL, NO_HVM},
+    {"apic", NULL, NO_HVM},
+    {"pae", NULL, NO_HVM},
+    {"hap", NULL, NO_HVM},
+    {"nestedhvm", NULL, NO_HVM},
+    {"boot", NULL, NO_HVM},
+    {"serial", NULL, NO_HVM},
+    {"vnc", NULL, NO_HVM},
+    {"sdl", NULL, NO_HVM},
 };
 
 static const struct key *key_find(const char *name, size_t n)
@@ -382,7 +383,8 @@ static int type_check(struct reader *r)
         type = r->builder;
     if (!strcmp(type, "pv"))
         return 0;
-    snprintf(r->why, r->why_size, "%s: guests of type '%s' are not offered; write type=\"pv\"", r->name, type);
+    snprintf(r->why, r->why_size, "%s: guests of type '%s' are not offered; write type=\"pv\"", r->name,
+             type);
     return -1;
 }
 
@@ -422,11 +424,12 @@ static int config_take(struct reader *r, const char *text, size_t size)
 int xl_config_parse(const char *name, const char *text, size_t size, struct vm_config *c, char *why,
                     size_t why_size)
 {
-    struct reader r = { .name = name, .c = c, .why = why, .why_size = why_size };
+    struct reader r = {.name = name, .c = c, .why = why, .why_size = why_size};
     int ret = -1;
 
     if (size > CONFIG_SIZE_MAX) {
-        snprintf(why, why_size, "%s: larger than %u bytes; is it a configuration file?", name, CONFIG_SIZE_MAX);
+        snprintf(why, why_size, "%s: larger than %u bytes; is it a configuration file?", name,
+                 CONFIG_SIZE_MAX);
         return -1;
     }
     /* libxlutil aborts the process over a NUL inside a string. */

@@ -9,17 +9,17 @@
 
 #include "loader/image.h"
 
-#define HDR_SETUP_SECTS 0x1f1    /* u8; 0 means 4 */
-#define HDR_BOOT_FLAG 0x1fe      /* u16, 0xaa55 */
-#define HDR_MAGIC 0x202          /* "HdrS" */
-#define HDR_VERSION 0x206        /* u16, BCD-like: 0x020f is 2.15 */
+#define HDR_SETUP_SECTS    0x1f1 /* u8; 0 means 4 */
+#define HDR_BOOT_FLAG      0x1fe /* u16, 0xaa55 */
+#define HDR_MAGIC          0x202 /* "HdrS" */
+#define HDR_VERSION        0x206 /* u16, BCD-like: 0x020f is 2.15 */
 #define HDR_PAYLOAD_OFFSET 0x248 /* u32, from the end of the setup part; since 2.08 */
 #define HDR_PAYLOAD_LENGTH 0x24c /* u32 */
-#define HDR_END 0x250
+#define HDR_END            0x250
 
-#define BOOT_FLAG 0xaa55
+#define BOOT_FLAG       0xaa55
 #define VERSION_PAYLOAD 0x0208
-#define SECTOR_SIZE 512u
+#define SECTOR_SIZE     512u
 
 static uint16_t get_u16(const uint8_t *p)
 {

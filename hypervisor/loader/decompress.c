@@ -23,8 +23,7 @@ static enum decompress_status decompress_gzip(const uint8_t *in, size_t in_size,
                                               size_t out_size, size_t *produced)
 {
     z_stream z = {
-        .next_in = (uint8_t *)in, .avail_in = (uInt)in_size, .next_out = out, .avail_out = (uInt)out_size
-    };
+        .next_in = (uint8_t *)in, .avail_in = (uInt)in_size, .next_out = out, .avail_out = (uInt)out_size};
     int ret;
 
     if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) /* 16: with gzip's header and CRC, and nothing else */
@@ -44,10 +43,10 @@ static enum decompress_status decompress_gzip(const uint8_t *in, size_t in_size,
 static enum decompress_status decompress_bzip2(const uint8_t *in, size_t in_size, uint8_t *out,
                                                size_t out_size, size_t *produced)
 {
-    bz_stream z = { .next_in = (char *)in,
-                    .avail_in = (unsigned)in_size,
-                    .next_out = (char *)out,
-                    .avail_out = (unsigned)out_size };
+    bz_stream z = {.next_in = (char *)in,
+                   .avail_in = (unsigned)in_size,
+                   .next_out = (char *)out,
+                   .avail_out = (unsigned)out_size};
     unsigned in_left, out_left;
     int ret;
 
@@ -147,13 +146,13 @@ static const struct format {
     enum decompress_status (*run)(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size,
                                   size_t *produced);
 } formats[] = {
-    { "gzip", { 0x1f, 0x8b, 0x08 }, 3, decompress_gzip },
-    { "bzip2", { 'B', 'Z', 'h' }, 3, decompress_bzip2 },
-    { "lzma", { 0x5d, 0x00, 0x00 }, 3, decompress_lzma },
-    { "xz", { 0xfd, '7', 'z', 'X', 'Z', 0x00 }, 6, decompress_xz },
-    { "lzo", { 0x89, 'L', 'Z', 'O', 0x00, 0x0d, 0x0a, 0x1a, 0x0a }, 9, decompress_lzop },
-    { "lz4", { 0x02, 0x21, 0x4c, 0x18 }, 4, decompress_lz4_legacy },
-    { "zstd", { 0x28, 0xb5, 0x2f, 0xfd }, 4, decompress_zstd },
+    {"gzip", {0x1f, 0x8b, 0x08}, 3, decompress_gzip},
+    {"bzip2", {'B', 'Z', 'h'}, 3, decompress_bzip2},
+    {"lzma", {0x5d, 0x00, 0x00}, 3, decompress_lzma},
+    {"xz", {0xfd, '7', 'z', 'X', 'Z', 0x00}, 6, decompress_xz},
+    {"lzo", {0x89, 'L', 'Z', 'O', 0x00, 0x0d, 0x0a, 0x1a, 0x0a}, 9, decompress_lzop},
+    {"lz4", {0x02, 0x21, 0x4c, 0x18}, 4, decompress_lz4_legacy},
+    {"zstd", {0x28, 0xb5, 0x2f, 0xfd}, 4, decompress_zstd},
 };
 
 static const struct format *find_format(const uint8_t *in, size_t in_size)

@@ -52,15 +52,15 @@ enum decompress_status decompress_lz4_legacy(const uint8_t *in, size_t in_size, 
 }
 
 /* lzop's header flags (lzop, src/conf.h; Linux knows the same). */
-#define LZOP_ADLER32_D 0x00000001u
-#define LZOP_ADLER32_C 0x00000002u
-#define LZOP_EXTRA_FIELD 0x00000040u
-#define LZOP_CRC32_D 0x00000100u
-#define LZOP_CRC32_C 0x00000200u
-#define LZOP_FILTER 0x00000800u
-#define LZOP_CRC32_HEADER 0x00001000u
+#define LZOP_ADLER32_D     0x00000001u
+#define LZOP_ADLER32_C     0x00000002u
+#define LZOP_EXTRA_FIELD   0x00000040u
+#define LZOP_CRC32_D       0x00000100u
+#define LZOP_CRC32_C       0x00000200u
+#define LZOP_FILTER        0x00000800u
+#define LZOP_CRC32_HEADER  0x00001000u
 #define LZOP_VERSION_LEVEL 0x0940 /* since then: version needed, level and 64 bits of mtime */
-#define LZOP_BLOCK_MAX (64u << 20)
+#define LZOP_BLOCK_MAX     (64u << 20)
 
 /* A reader that can't leave its bytes: once it has failed it yields zero for ever. */
 struct reader {
@@ -132,7 +132,7 @@ static enum decompress_status lzop_header(struct reader *r, uint32_t *flags)
 enum decompress_status decompress_lzop(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size,
                                        size_t *produced)
 {
-    struct reader r = { .p = in + 9, .left = in_size - 9 }; /* behind the magic */
+    struct reader r = {.p = in + 9, .left = in_size - 9}; /* behind the magic */
     enum decompress_status status;
     size_t done = 0;
     uint32_t flags;

@@ -19,7 +19,7 @@
 #include "loader/image.h"
 #include "pv/pv.h"
 
-#define PHDRS_MAX 512u
+#define PHDRS_MAX       512u
 #define KERNEL_SPAN_MAX (1UL << 40)
 
 /* True if [offset, offset + size) lies within the image. */

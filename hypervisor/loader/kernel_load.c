@@ -60,7 +60,7 @@ void image_buf_free(struct image_buf *b)
 {
     if (b->data)
         munmap(b->data, mapped_size(b->size));
-    *b = (struct image_buf){ 0 };
+    *b = (struct image_buf){0};
 }
 
 /* Reads the open file to its end. */
@@ -119,7 +119,7 @@ static int unwrap(struct image_buf *b, char *why, size_t why_size)
 
 int kernel_load_fd(int fd, const char *path, struct kernel_image *k, char *why, size_t why_size)
 {
-    struct image_buf b = { 0 };
+    struct image_buf b = {0};
     char reason[256];
 
     memset(k, 0, sizeof(*k));
@@ -156,7 +156,7 @@ int kernel_load(const char *path, struct kernel_image *k, char *why, size_t why_
 
 void kernel_free(struct kernel_image *k)
 {
-    struct image_buf b = { k->elf, k->elf_size };
+    struct image_buf b = {k->elf, k->elf_size};
 
     image_buf_free(&b);
     memset(k, 0, sizeof(*k));

@@ -21,8 +21,8 @@ struct kernel_image {
     unsigned nr_segments;
     struct kernel_segment segment[16];
     uint64_t virt_base, paddr_offset, entry, hypercall_page; /* ~0 where a note is missing and optional */
-    uint64_t init_p2m;         /* ~0: P2M lies behind the module as usual */
-    bool mod_start_pfn;        /* XEN_ELFNOTE_MOD_START_PFN: module not mapped */
+    uint64_t init_p2m;                                       /* ~0: P2M lies behind the module as usual */
+    bool mod_start_pfn;            /* XEN_ELFNOTE_MOD_START_PFN: module not mapped */
     uint64_t virt_start, virt_end; /* of all segments */
     char guest_os[32], guest_version[32], features[256];
 };

@@ -8,9 +8,9 @@
 
 #include "loader/image.h"
 
-#define REGION_ALIGN (4UL << 20)     /* the mapped region ends on such a boundary ... */
+#define REGION_ALIGN   (4UL << 20)   /* the mapped region ends on such a boundary ... */
 #define REGION_PADDING (512UL << 10) /* ... with at least this much behind the last thing in it */
-#define VA_BITS_MASK ((1UL << 48) - 1)
+#define VA_BITS_MASK   ((1UL << 48) - 1)
 
 static uint64_t pages_of(uint64_t bytes)
 {
@@ -20,7 +20,7 @@ static uint64_t pages_of(uint64_t bytes)
 /* Takes nr frames at the cursor. */
 static struct frame_range take(uint64_t *cursor, uint64_t nr)
 {
-    struct frame_range r = { *cursor, nr };
+    struct frame_range r = {*cursor, nr};
 
     *cursor += nr;
     return r;
@@ -40,7 +40,7 @@ static void count_tables(struct pv_mapping *m, uint64_t pfn, const struct pv_map
 {
     uint64_t last_va = m->va + m->frames.nr * PAGE_SIZE - 1;
 
-    m->all_tables = (struct frame_range){ pfn, 0 };
+    m->all_tables = (struct frame_range){pfn, 0};
     for (unsigned level = PT_LEVELS; level-- > 0;) {
         struct table_range *t = &m->tables[level];
         uint64_t end = table_index(last_va, level) + 1;
@@ -74,7 +74,7 @@ static int lay_base_mapping(struct pv_layout *l, const struct kernel_image *k, u
             return image_error(why, why_size,
                                "kernel and module would run into addresses that a PV guest can't have; use a "
                                "smaller module");
-        m->frames = (struct frame_range){ 0, (end - m->va) / PAGE_SIZE };
+        m->frames = (struct frame_range){0, (end - m->va) / PAGE_SIZE};
         count_tables(m, *cursor, NULL);
         want = m->va + (*cursor + m->all_tables.nr + more) * PAGE_SIZE;
     } while (want > end || want < m->va);
@@ -112,8 +112,8 @@ int pv_layout(struct pv_layout *l, const struct kernel_image *k, uint64_t nr_pag
 {
     uint64_t cursor, kernel_pfn = (k->virt_start - k->virt_base) / PAGE_SIZE;
 
-    *l = (struct pv_layout){ 0 };
-    l->kernel = (struct frame_range){ kernel_pfn, pages_of(k->virt_end - k->virt_base) - kernel_pfn };
+    *l = (struct pv_layout){0};
+    l->kernel = (struct frame_range){kernel_pfn, pages_of(k->virt_end - k->virt_base) - kernel_pfn};
     l->module_mapped = !k->mod_start_pfn;
     /* As in Xen: an INIT_P2M that makes no sense counts as none. */
     l->p2m_mapped_apart =

@@ -11,7 +11,7 @@
 #include "loader/pv_layout.h"
 
 #define HYPERCALL_STUB_SIZE 32
-#define NR_HYPERCALL_STUBS (PAGE_SIZE / HYPERCALL_STUB_SIZE)
+#define NR_HYPERCALL_STUBS  (PAGE_SIZE / HYPERCALL_STUB_SIZE)
 
 #define DR6_RESET 0xffff0ff0UL
 #define DR7_RESET 0x400UL
@@ -80,10 +80,8 @@ void pv_start_info_write(const struct domain *d, const struct kernel_image *k, c
  */
 void pv_hypercall_page_write(uint8_t *page)
 {
-    static const uint8_t stub[] = { 0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3 };
-    static const uint8_t iret_stub[] = {
-        0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret, 0, 0, 0, 0x0f, 0x05
-    };
+    static const uint8_t stub[] = {0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3};
+    static const uint8_t iret_stub[] = {0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret, 0, 0, 0, 0x0f, 0x05};
 
     memset(page, 0xcc, PAGE_SIZE);
     for (unsigned nr = 0; nr < NR_HYPERCALL_STUBS; nr++) {
@@ -107,9 +105,9 @@ void pv_vcpu0_set(struct domain *d, const struct kernel_image *k, const struct p
     v->fs_base = 0;
     v->gs_base = 0;
     for (unsigned i = 0; i < NR_SEGS; i++)
-        v->seg[i] = (struct segment){ .selector = FLAT_KERNEL_DS }; /* the null selector */
-    v->seg[SEG_CS] = (struct segment){ .selector = FLAT_KERNEL_CS, .attr = ATTR_CODE64, .limit = ~0u };
-    v->seg[SEG_SS] = (struct segment){ .selector = FLAT_KERNEL_SS, .attr = ATTR_DATA32, .limit = ~0u };
+        v->seg[i] = (struct segment){.selector = FLAT_KERNEL_DS}; /* the null selector */
+    v->seg[SEG_CS] = (struct segment){.selector = FLAT_KERNEL_CS, .attr = ATTR_CODE64, .limit = ~0u};
+    v->seg[SEG_SS] = (struct segment){.selector = FLAT_KERNEL_SS, .attr = ATTR_DATA32, .limit = ~0u};
     memset(v->dr, 0, sizeof(v->dr));
     v->dr[6] = DR6_RESET;
     v->dr[7] = DR7_RESET;

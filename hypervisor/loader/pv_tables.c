@@ -10,13 +10,13 @@
 
 #include "loader/pv_layout.h"
 
-#define PTE_P 0x01UL
+#define PTE_P  0x01UL
 #define PTE_RW 0x02UL
 #define PTE_US 0x04UL
-#define PTE_A 0x20UL
-#define PTE_D 0x40UL
+#define PTE_A  0x20UL
+#define PTE_D  0x40UL
 
-#define LEAF_PROT (PTE_P | PTE_RW | PTE_US | PTE_A)
+#define LEAF_PROT  (PTE_P | PTE_RW | PTE_US | PTE_A)
 #define TABLE_PROT (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)
 
 /* The table of a level (0: L1) by its index, whichever mapping brought it. */

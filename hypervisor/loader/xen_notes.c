@@ -19,13 +19,13 @@ static const struct {
     const char *name;
     unsigned bit;
 } features[] = {
-    { "writable_page_tables", XENFEAT_writable_page_tables },
-    { "writable_descriptor_tables", XENFEAT_writable_descriptor_tables },
-    { "auto_translated_physmap", XENFEAT_auto_translated_physmap },
-    { "supervisor_mode_kernel", XENFEAT_supervisor_mode_kernel },
-    { "pae_pgdir_above_4gb", XENFEAT_pae_pgdir_above_4gb },
-    { "hvm_callback_vector", XENFEAT_hvm_callback_vector },
-    { "dom0", XENFEAT_dom0 },
+    {"writable_page_tables", XENFEAT_writable_page_tables},
+    {"writable_descriptor_tables", XENFEAT_writable_descriptor_tables},
+    {"auto_translated_physmap", XENFEAT_auto_translated_physmap},
+    {"supervisor_mode_kernel", XENFEAT_supervisor_mode_kernel},
+    {"pae_pgdir_above_4gb", XENFEAT_pae_pgdir_above_4gb},
+    {"hvm_callback_vector", XENFEAT_hvm_callback_vector},
+    {"dom0", XENFEAT_dom0},
 };
 
 void xen_notes_init(struct xen_notes *n)

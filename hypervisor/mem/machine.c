@@ -23,14 +23,14 @@
 
 #include "base/lock.h"
 
-#define LARGE_FRAMES 512UL /* frames of a 2 MiB page */
-#define LARGE_SIZE (LARGE_FRAMES * PAGE_SIZE)
-#define FIRST_RAM_MIN 0x1000UL /* the first 16 MiB are nobody's: no guest frame looks like low PC memory */
+#define LARGE_FRAMES   512UL /* frames of a 2 MiB page */
+#define LARGE_SIZE     (LARGE_FRAMES * PAGE_SIZE)
+#define FIRST_RAM_MIN  0x1000UL /* the first 16 MiB are nobody's: no guest frame looks like low PC memory */
 #define MAX_RAM_FRAMES (1UL << 28) /* 1 TiB; frame.m2p has 32 bits */
-#define M2P_PER_FRAME (PAGE_SIZE / sizeof(uint64_t))
-#define DOMID_MAX 0x7fef /* DOMID_FIRST_RESERVED - 1 (xen/xen.h) */
+#define M2P_PER_FRAME  (PAGE_SIZE / sizeof(uint64_t))
+#define DOMID_MAX      0x7fef /* DOMID_FIRST_RESERVED - 1 (xen/xen.h) */
 
-struct machine machine = { .memfd = -1 };
+struct machine machine = {.memfd = -1};
 
 /* Bit set: free.  Invariant, with lock held: all free frames lie in [lowest, highest]. */
 static struct {
@@ -172,7 +172,7 @@ static void machine_unmap(size_t ram_size, size_t frames_size)
         munmap(machine.base_hva, ram_size);
     if (machine.memfd >= 0)
         close(machine.memfd);
-    machine = (struct machine){ .memfd = -1 };
+    machine = (struct machine){.memfd = -1};
 }
 
 int machine_init(uint64_t ram_frames, const char **why)
@@ -224,7 +224,7 @@ int machine_init(uint64_t ram_frames, const char **why)
     machine.first_ram = MFN(first_ram);
     machine.m2p = (uint64_t *)machine.base_hva;
     for (uint64_t n = 0; n < first_ram; n++)
-        machine.frames[n] = (struct frame){ .owner = DOMID_NOBODY, .flags = FRAME_XEN, .m2p = ~0u };
+        machine.frames[n] = (struct frame){.owner = DOMID_NOBODY, .flags = FRAME_XEN, .m2p = ~0u};
     memset(machine.m2p, 0xff, nr_frames * sizeof(uint64_t)); /* INVALID_M2P_ENTRY */
     pool.lowest = first_ram;
     pool.highest = nr_frames - 1;
@@ -262,7 +262,7 @@ mfn_t machine_alloc(uint16_t domid, uint64_t nr)
     if (nr >= LARGE_FRAMES)
         rawsys6(SYS_madvise, (long)machine_hva(MFN(first)), (long)(nr * PAGE_SIZE), MADV_HUGEPAGE, 0, 0, 0);
     for (uint64_t n = first; n < first + nr; n++)
-        machine.frames[n] = (struct frame){ .owner = domid, .m2p = ~0u };
+        machine.frames[n] = (struct frame){.owner = domid, .m2p = ~0u};
     return MFN(first);
 }
 
@@ -289,7 +289,7 @@ void machine_free(mfn_t first, uint64_t nr)
         return;
     frames_discard(first.n, nr);
     for (uint64_t n = first.n; n < first.n + nr; n++) {
-        machine.frames[n] = (struct frame){ .owner = 0 };
+        machine.frames[n] = (struct frame){.owner = 0};
         machine.m2p[n] = ~0UL;
     }
 

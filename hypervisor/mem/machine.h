@@ -29,11 +29,12 @@ enum frame_type {
 #define DOMID_NOBODY 0x7fff
 
 /* Flags in frame.flags; changed with atomic or/and. */
-#define FRAME_PINNED (1u << 0)    /* MMUEXT_PIN_Lx_TABLE holds a type reference */
+#define FRAME_PINNED    (1u << 0) /* MMUEXT_PIN_Lx_TABLE holds a type reference */
 #define FRAME_VALIDATED (1u << 1) /* entries have been checked and counted for frame.type */
-#define FRAME_XEN (1u << 2)       /* hypervisor's own (M2P, shared_info, grant): never freed to a heap */
-#define FRAME_KERNEL_HALF (1u << 3) /* page table that L4 slots from 272 on lead to, or have led to (pv/mm_types.c) */
-#define FRAME_GIVEN_BACK (1u << 4)  /* the domain gave it back; it is freed when ref_count falls to 0 */
+#define FRAME_XEN       (1u << 2) /* hypervisor's own (M2P, shared_info, grant): never freed to a heap */
+#define FRAME_KERNEL_HALF \
+    (1u << 3) /* page table that L4 slots from 272 on lead to, or have led to (pv/mm_types.c) */
+#define FRAME_GIVEN_BACK (1u << 4) /* the domain gave it back; it is freed when ref_count falls to 0 */
 
 /* 32 bytes.  Fields owner..type_count belong to pv/ (domain's mm_lock held); the rest to engine/. */
 struct frame {
@@ -54,12 +55,12 @@ struct frame {
 
 struct machine {
     int memfd;
-    uint8_t *base_hva;     /* frame 0 */
+    uint8_t *base_hva; /* frame 0 */
     uint64_t nr_frames;
-    uint64_t m2p_frames;   /* frames 0 .. m2p_frames-1 hold the M2P table */
+    uint64_t m2p_frames; /* frames 0 .. m2p_frames-1 hold the M2P table */
     mfn_t first_ram;
-    uint64_t *m2p;         /* == base_hva: m2p[mfn] = pfn, INVALID_M2P_ENTRY where none */
-    struct frame *frames;  /* nr_frames of them, zero = free */
+    uint64_t *m2p;        /* == base_hva: m2p[mfn] = pfn, INVALID_M2P_ENTRY where none */
+    struct frame *frames; /* nr_frames of them, zero = free */
 };
 
 extern struct machine machine;

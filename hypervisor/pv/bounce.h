@@ -8,13 +8,13 @@
 #include "pv/pv.h"
 
 struct bounce {
-    uint64_t address;  /* where the kernel goes on */
+    uint64_t address; /* where the kernel goes on */
     bool has_error;
     uint32_t error;
-    bool mask_events;  /* evtchn_upcall_mask is set on the way */
-    uint8_t vector;    /* for --debug int: which exception, */
-    const char *what;  /* or, if not NULL, what else */
-    bool failsafe;     /* DS, ES, FS, GS are pushed too */
+    bool mask_events; /* evtchn_upcall_mask is set on the way */
+    uint8_t vector;   /* for --debug int: which exception, */
+    const char *what; /* or, if not NULL, what else */
+    bool failsafe;    /* DS, ES, FS, GS are pushed too */
 };
 
 /*

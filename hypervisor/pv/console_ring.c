@@ -25,7 +25,7 @@
 #include "pv/panel.h"
 
 #define OUT_SIZE ((uint32_t)sizeof(((struct xencons_interface *)0)->out))
-#define IN_SIZE ((uint32_t)sizeof(((struct xencons_interface *)0)->in))
+#define IN_SIZE  ((uint32_t)sizeof(((struct xencons_interface *)0)->in))
 
 struct console_ring {
     struct domain *domain;

@@ -9,18 +9,18 @@
 #include "pv/hypercall.h"
 
 /* What a guest may choose in CR4, and what it only sees. */
-#define CR4_GUEST (CR4_TSD | CR4_DE | CR4_FSGSBASE | CR4_OSXSAVE)
+#define CR4_GUEST   (CR4_TSD | CR4_DE | CR4_FSGSBASE | CR4_OSXSAVE)
 #define CR4_VISIBLE (CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 
 /* Debug registers (SDM vol. 3, 17.2). */
-#define DR6_ZERO 0xffffffff00001000ul
-#define DR6_ONE DR6_RESET
-#define DR7_ZERO 0xffffffff0000d800ul /* bits 11, 12, 14, 15 */
-#define DR7_ONE DR7_RESET
-#define DR7_GD (1u << 13)
-#define DR7_ENABLES 0xffu
+#define DR6_ZERO       0xffffffff00001000ul
+#define DR6_ONE        DR6_RESET
+#define DR7_ZERO       0xffffffff0000d800ul /* bits 11, 12, 14, 15 */
+#define DR7_ONE        DR7_RESET
+#define DR7_GD         (1u << 13)
+#define DR7_ENABLES    0xffu
 #define DR7_RW(dr7, i) ((dr7) >> (16 + 4 * (i)) & 3)
-#define DR7_RW_IO 2u
+#define DR7_RW_IO      2u
 
 void pv_cpu_reset(struct vcpu *v)
 {

@@ -12,17 +12,17 @@
 #define PV_CR0 0x80050033u
 #define CR0_TS 8u
 
-#define CR4_TSD (1u << 2)
-#define CR4_DE (1u << 3)
-#define CR4_PAE (1u << 5)
-#define CR4_OSFXSR (1u << 9)
+#define CR4_TSD        (1u << 2)
+#define CR4_DE         (1u << 3)
+#define CR4_PAE        (1u << 5)
+#define CR4_OSFXSR     (1u << 9)
 #define CR4_OSXMMEXCPT (1u << 10)
-#define CR4_FSGSBASE (1u << 16)
-#define CR4_OSXSAVE (1u << 18)
+#define CR4_FSGSBASE   (1u << 16)
+#define CR4_OSXSAVE    (1u << 18)
 
 #define DR7_RESET 0x400u
 #define DR6_RESET 0xffff0ff0u
-#define DR6_BS (1u << 14)
+#define DR6_BS    (1u << 14)
 
 /*
  * Gives control, debug and extended control registers their values at the start of a PV vCPU.

@@ -8,17 +8,17 @@
 
 #include <xen/arch-x86/cpuid.h>
 
-#define XEN_LEAVES 0x40000000u
+#define XEN_LEAVES     0x40000000u
 #define XEN_LEAVES_END 0x40000100u
-#define XEN_MAJOR 4u
-#define XEN_MINOR 17u
+#define XEN_MAJOR      4u
+#define XEN_MINOR      17u
 
 #define ECX_OSXSAVE (1u << 27)
 #define CR4_OSXSAVE (1u << 18)
 
 /* Leaf 3 of Xen, sub-leaf 0, EAX. */
 #define XEN_TSC_RELIABLE 2u
-#define XEN_TSC_RDTSCP 4u
+#define XEN_TSC_RDTSCP   4u
 
 static void xen_time_leaf(const struct domain *d, uint32_t subleaf, struct cpuid_regs *r)
 {

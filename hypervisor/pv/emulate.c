@@ -13,9 +13,9 @@
 #include "pv/cpu_ops.h"
 #include "pv/panel.h"
 
-#define ECX_OSXSAVE (1u << 27) /* of CPUID leaf 1 */
+#define ECX_OSXSAVE       (1u << 27) /* of CPUID leaf 1 */
 #define FORCED_PREFIX_LEN 5u
-#define IOPL_KERNEL 1u /* privilege that a guest kernel has towards IOPL, unless architectural_iopl */
+#define IOPL_KERNEL       1u /* privilege that a guest kernel has towards IOPL, unless architectural_iopl */
 
 /* IOPL that the mode needs: user 3, kernel 1, or 0 with VMASST_TYPE_architectural_iopl. */
 bool emulate_iopl_ok(const struct vcpu *v)

@@ -28,20 +28,20 @@ enum emulated {
 
 struct insn {
     struct vcpu *v;
-    uint8_t mode;     /* 64, 32 or 16: of the code segment */
-    uint8_t opsize;   /* operand size in bytes: 2, 4, 8 */
-    uint8_t adsize;   /* address size in bytes: 2, 4, 8 */
+    uint8_t mode;   /* 64, 32 or 16: of the code segment */
+    uint8_t opsize; /* operand size in bytes: 2, 4, 8 */
+    uint8_t adsize; /* address size in bytes: 2, 4, 8 */
     bool rep, repne, lock, opsize_prefix;
-    bool forced;      /* behind the forced-emulation prefix */
-    uint8_t rex;      /* 0: none */
-    int8_t segment;   /* override, -1: none */
-    uint16_t opcode;  /* 0x00xx, or 0x0fxx */
+    bool forced;     /* behind the forced-emulation prefix */
+    uint8_t rex;     /* 0: none */
+    int8_t segment;  /* override, -1: none */
+    uint16_t opcode; /* 0x00xx, or 0x0fxx */
     bool has_modrm;
     uint8_t mod, reg, rm; /* reg and rm with REX bits */
     enum segreg ea_seg;
-    uint64_t ea;      /* offset in ea_seg, if mod != 3 */
-    uint8_t len;      /* bytes decoded so far, from rip on */
-    uint8_t valid;    /* bytes fetched so far */
+    uint64_t ea;   /* offset in ea_seg, if mod != 3 */
+    uint8_t len;   /* bytes decoded so far, from rip on */
+    uint8_t valid; /* bytes fetched so far */
     uint8_t bytes[INSN_MAX];
 };
 
@@ -94,15 +94,15 @@ enum emulated emulate_rdmsr(struct insn *in);
 enum emulated emulate_wrmsr(struct insn *in);
 
 /* ---- emulate_io.c ---- */
-enum emulated emulate_in_out(struct insn *in); /* e4..e7, ec..ef */
+enum emulated emulate_in_out(struct insn *in);   /* e4..e7, ec..ef */
 enum emulated emulate_ins_outs(struct insn *in); /* 6c..6f */
 
 /* ---- emulate_seg.c ---- */
-enum emulated emulate_group6(struct insn *in);      /* 0f 00: SLDT STR LLDT LTR VERR VERW */
-enum emulated emulate_sgdt_sidt(struct insn *in);   /* 0f 01 /0 /1, memory */
-enum emulated emulate_lar_lsl(struct insn *in);     /* 0f 02, 0f 03 */
-enum emulated emulate_mov_sreg(struct insn *in);    /* 8c, 8e */
-enum emulated emulate_push_pop_sreg(struct insn *in); /* 06 07 0e 16 17 1e 1f, 0f a0 a1 a8 a9 */
+enum emulated emulate_group6(struct insn *in);           /* 0f 00: SLDT STR LLDT LTR VERR VERW */
+enum emulated emulate_sgdt_sidt(struct insn *in);        /* 0f 01 /0 /1, memory */
+enum emulated emulate_lar_lsl(struct insn *in);          /* 0f 02, 0f 03 */
+enum emulated emulate_mov_sreg(struct insn *in);         /* 8c, 8e */
+enum emulated emulate_push_pop_sreg(struct insn *in);    /* 06 07 0e 16 17 1e 1f, 0f a0 a1 a8 a9 */
 enum emulated emulate_load_far_pointer(struct insn *in); /* c4 c5, 0f b2 b4 b5 */
 
 /* ---- emulate_far.c ---- */

@@ -9,7 +9,7 @@
 #include "pv/emulate.h"
 
 #define PIT_FIRST 0x40u
-#define PIT_LAST 0x43u
+#define PIT_LAST  0x43u
 
 /* Elements that one call moves, so that events don't wait for a long REP. */
 #define STRING_BATCH 64u

@@ -9,38 +9,38 @@
 #include "pv/emulate.h"
 #include "pv/segment.h"
 
-#define MSR_TSC 0x10u
-#define MSR_APIC_BASE 0x1bu
-#define MSR_UCODE_REV 0x8bu
-#define MSR_PLATFORM_INFO 0xceu
+#define MSR_TSC                   0x10u
+#define MSR_APIC_BASE             0x1bu
+#define MSR_UCODE_REV             0x8bu
+#define MSR_PLATFORM_INFO         0xceu
 #define MSR_MISC_FEATURES_ENABLES 0x140u
-#define MSR_THERM_CONTROL 0x19au
-#define MSR_MISC_ENABLE 0x1a0u
-#define MSR_ENERGY_PERF_BIAS 0x1b0u
-#define MSR_PAT 0x277u
-#define MSR_PERF_CAPABILITIES 0x345u
-#define MSR_MPERF 0xe7u
-#define MSR_APERF 0xe8u
-#define MSR_XEN_HYPERCALL 0x40000000u
-#define MSR_EFER 0xc0000080u
-#define MSR_FS_BASE 0xc0000100u
-#define MSR_GS_BASE 0xc0000101u
-#define MSR_SHADOW_GS_BASE 0xc0000102u
-#define MSR_TSC_AUX 0xc0000103u
-#define MSR_K7_HWCR 0xc0010015u
-#define MSR_K7_PSTATE_FIRST 0xc0010061u
-#define MSR_K7_PSTATE_LAST 0xc001006bu
-#define MSR_AMD_DE_CFG 0xc0011029u
+#define MSR_THERM_CONTROL         0x19au
+#define MSR_MISC_ENABLE           0x1a0u
+#define MSR_ENERGY_PERF_BIAS      0x1b0u
+#define MSR_PAT                   0x277u
+#define MSR_PERF_CAPABILITIES     0x345u
+#define MSR_MPERF                 0xe7u
+#define MSR_APERF                 0xe8u
+#define MSR_XEN_HYPERCALL         0x40000000u
+#define MSR_EFER                  0xc0000080u
+#define MSR_FS_BASE               0xc0000100u
+#define MSR_GS_BASE               0xc0000101u
+#define MSR_SHADOW_GS_BASE        0xc0000102u
+#define MSR_TSC_AUX               0xc0000103u
+#define MSR_K7_HWCR               0xc0010015u
+#define MSR_K7_PSTATE_FIRST       0xc0010061u
+#define MSR_K7_PSTATE_LAST        0xc001006bu
+#define MSR_AMD_DE_CFG            0xc0011029u
 
-#define EFER_VALUE 0xd01u /* SCE, LME, LMA, NXE */
-#define EFER_AIBRSE (1u << 21) /* always on where CPUID shows it (cpu/cpu_policy.c) */
+#define EFER_VALUE      0xd01u     /* SCE, LME, LMA, NXE */
+#define EFER_AIBRSE     (1u << 21) /* always on where CPUID shows it (cpu/cpu_policy.c) */
 #define APIC_BASE_VALUE 0xfee00800u
-#define APIC_BASE_BSP 0x100u
+#define APIC_BASE_BSP   0x100u
 /* Entries of the PAT that every PV guest of Xen has (XENFEAT, docs of x86 PV): WB WT UC- UC WC WP UC UC. */
 #define PAT_VALUE 0x050100070406ul
 /* Fast strings; no branch trace, no PEBS, no TPR messages. */
-#define MISC_ENABLE_VALUE 0x801801u
-#define HWCR_TSC_FREQ_SEL (1u << 24)
+#define MISC_ENABLE_VALUE       0x801801u
+#define HWCR_TSC_FREQ_SEL       (1u << 24)
 #define DE_CFG_LFENCE_SERIALIZE 2u
 
 static bool intel(const struct insn *in)

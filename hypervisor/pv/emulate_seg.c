@@ -10,19 +10,19 @@
 #include "pv/segment.h"
 
 /* What SGDT, SIDT, SLDT and STR show: limits and selectors of Xen's tables, at an address in Xen's hole. */
-#define XEN_GDT_LIMIT 0xefffu
-#define XEN_IDT_LIMIT 0x0fffu
-#define XEN_TABLES_VA 0xffff820000000000ul
+#define XEN_GDT_LIMIT    0xefffu
+#define XEN_IDT_LIMIT    0x0fffu
+#define XEN_TABLES_VA    0xffff820000000000ul
 #define XEN_TSS_SELECTOR 0xe040u
 #define XEN_LDT_SELECTOR 0xe050u
 
-#define DESC_TYPE(d) ((d) >> 40 & 0xf)
-#define DESC_S(d) ((d) >> 44 & 1)
-#define DESC_DPL(d) ((d) >> 45 & 3)
-#define TYPE_RW 2u
+#define DESC_TYPE(d)    ((d) >> 40 & 0xf)
+#define DESC_S(d)       ((d) >> 44 & 1)
+#define DESC_DPL(d)     ((d) >> 45 & 3)
+#define TYPE_RW         2u
 #define TYPE_CONFORMING 4u
-#define TYPE_CODE 8u
-#define LAR_MASK 0x00ffff00u
+#define TYPE_CODE       8u
+#define LAR_MASK        0x00ffff00u
 
 enum emulated emulate_sgdt_sidt(struct insn *in)
 {
@@ -167,9 +167,7 @@ enum emulated emulate_push_pop_sreg(struct insn *in)
 enum emulated emulate_load_far_pointer(struct insn *in)
 {
     static const uint8_t seg_of[] = {SEG_SS, 0, SEG_FS, SEG_GS}; /* 0f b2, b4, b5 */
-    unsigned s = in->opcode == 0xc4   ? SEG_ES
-                 : in->opcode == 0xc5 ? SEG_DS
-                                      : seg_of[in->opcode - 0x0fb2];
+    unsigned s = in->opcode == 0xc4 ? SEG_ES : in->opcode == 0xc5 ? SEG_DS : seg_of[in->opcode - 0x0fb2];
     uint64_t offset = 0;
     uint16_t selector;
 

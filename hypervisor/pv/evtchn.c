@@ -182,7 +182,8 @@ void evtchn_raise_virq(struct vcpu *v, unsigned virq)
     if (!c)
         return;
     lock_acquire(&c->lock);
-    if (c->state == ECS_VIRQ && __atomic_load_n(&pv_vcpu(v)->evtchn.virq_port[virq], __ATOMIC_RELAXED) == port)
+    if (c->state == ECS_VIRQ &&
+        __atomic_load_n(&pv_vcpu(v)->evtchn.virq_port[virq], __ATOMIC_RELAXED) == port)
         abi_of(v->domain)->set_pending(v->domain, port, c);
     lock_release(&c->lock);
 }

@@ -25,11 +25,11 @@ struct domain;
 struct vcpu;
 
 /* What the hypervisor can offer (FIFO ABI), and what a domain gets by default, as xl's max_event_channels. */
-#define EVTCHN_MAX_PORT (EVTCHN_FIFO_NR_CHANNELS - 1)
+#define EVTCHN_MAX_PORT         (EVTCHN_FIFO_NR_CHANNELS - 1)
 #define EVTCHN_MAX_PORT_DEFAULT 1023u
 
 #define EVTCHN_WORDS_PER_PAGE (PAGE_SIZE / sizeof(event_word_t))
-#define EVTCHN_ARRAY_PAGES (EVTCHN_FIFO_NR_CHANNELS / EVTCHN_WORDS_PER_PAGE)
+#define EVTCHN_ARRAY_PAGES    (EVTCHN_FIFO_NR_CHANNELS / EVTCHN_WORDS_PER_PAGE)
 
 enum evtchn_state {
     ECS_FREE = 0,
@@ -38,16 +38,16 @@ enum evtchn_state {
     ECS_INTERDOMAIN, /* bound to remote_port of remote_domid */
     ECS_VIRQ,
     ECS_IPI,
-    ECS_BACKEND,     /* as ECS_INTERDOMAIN to the guest; the other end is C code in this process */
+    ECS_BACKEND, /* as ECS_INTERDOMAIN to the guest; the other end is C code in this process */
 };
 
 struct evtchn {
     lock_t lock;
-    uint8_t state;       /* enum evtchn_state; changed with the domain's lock held too */
-    uint8_t priority;    /* FIFO: 0 (highest) .. 15 */
+    uint8_t state;         /* enum evtchn_state; changed with the domain's lock held too */
+    uint8_t priority;      /* FIFO: 0 (highest) .. 15 */
     uint8_t last_priority; /* FIFO: queue that the event was last linked on */
-    bool pending;        /* FIFO: raised before its word existed */
-    uint16_t vcpu;       /* which vCPU is notified */
+    bool pending;          /* FIFO: raised before its word existed */
+    uint16_t vcpu;         /* which vCPU is notified */
     uint16_t last_vcpu;
     uint16_t remote_domid;
     uint16_t virq;
@@ -58,14 +58,14 @@ struct evtchn {
 
 struct evtchn_domain {
     lock_t lock;
-    uint32_t max_port;    /* highest port that can be allocated */
-    uint32_t nr_ports;    /* ports below were in use at some time; grows in steps; any thread */
-    bool resetting;       /* no port can be bound */
-    struct evtchn *chn;   /* EVTCHN_MAX_PORT + 1 of them; host memory is taken as ports are used */
-    bool fifo;            /* which ABI; any thread, changes under chn[].lock rules of evtchn_fifo.c */
-    uint32_t nr_words;    /* FIFO: event words that exist; any thread */
+    uint32_t max_port;  /* highest port that can be allocated */
+    uint32_t nr_ports;  /* ports below were in use at some time; grows in steps; any thread */
+    bool resetting;     /* no port can be bound */
+    struct evtchn *chn; /* EVTCHN_MAX_PORT + 1 of them; host memory is taken as ports are used */
+    bool fifo;          /* which ABI; any thread, changes under chn[].lock rules of evtchn_fifo.c */
+    uint32_t nr_words;  /* FIFO: event words that exist; any thread */
     event_word_t *array[EVTCHN_ARRAY_PAGES]; /* guest pages, a writable reference held on each */
-    uint64_t poll_mask;   /* vCPUs in SCHEDOP_poll; atomic, any thread */
+    uint64_t poll_mask;                      /* vCPUs in SCHEDOP_poll; atomic, any thread */
 };
 
 struct evtchn_vcpu {

@@ -21,9 +21,9 @@
 #include "pv/panel.h"
 
 #define PENDING (1u << EVTCHN_FIFO_PENDING)
-#define MASKED (1u << EVTCHN_FIFO_MASKED)
-#define LINKED (1u << EVTCHN_FIFO_LINKED)
-#define BUSY (1u << EVTCHN_FIFO_BUSY)
+#define MASKED  (1u << EVTCHN_FIFO_MASKED)
+#define LINKED  (1u << EVTCHN_FIFO_LINKED)
+#define BUSY    (1u << EVTCHN_FIFO_BUSY)
 
 /*
  * While a word is LINKED and BUSY the guest may set MASKED, clear PENDING and clear LINKED, each once; a fourth change

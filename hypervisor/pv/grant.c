@@ -201,7 +201,7 @@ static int change_version(struct grant_domain *g, unsigned version)
         }
         if ((kept[ref].flags & GTF_type_mask) != GTF_permit_access)
             kept[ref] = (struct grant_entry_v1){0};
-        kept[ref].flags &= (uint16_t)~(GTF_reading | GTF_writing);
+        kept[ref].flags &= (uint16_t) ~(GTF_reading | GTF_writing);
     }
     clear_frames(g->first_frame, g->nr_frames);
     clear_frames(grant_status_mfn(g, 0), g->nr_status);
@@ -300,7 +300,8 @@ static void transfer(struct vcpu *v, union element *e)
     mfn_t m = MFN(op->mfn);
     struct domain *to;
 
-    if (!machine_valid(m) || machine_frame(m)->owner != v->domain->domid || machine_frame(m)->flags & FRAME_XEN) {
+    if (!machine_valid(m) || machine_frame(m)->owner != v->domain->domid ||
+        machine_frame(m)->flags & FRAME_XEN) {
         op->status = GNTST_bad_page;
         return;
     }

@@ -19,12 +19,12 @@
 struct domain;
 
 /* As xl's max_grant_frames. */
-#define GRANT_MAX_FRAMES 64u
-#define GRANT_V1_PER_FRAME (PAGE_SIZE / 8)
-#define GRANT_V2_PER_FRAME (PAGE_SIZE / 16)
-#define GRANT_STATUS_PER_FRAME (PAGE_SIZE / 2)
+#define GRANT_MAX_FRAMES        64u
+#define GRANT_V1_PER_FRAME      (PAGE_SIZE / 8)
+#define GRANT_V2_PER_FRAME      (PAGE_SIZE / 16)
+#define GRANT_STATUS_PER_FRAME  (PAGE_SIZE / 2)
 #define GRANT_MAX_STATUS_FRAMES (GRANT_MAX_FRAMES * GRANT_V2_PER_FRAME / GRANT_STATUS_PER_FRAME)
-#define GRANT_MAX_REFS (GRANT_MAX_FRAMES * GRANT_V1_PER_FRAME)
+#define GRANT_MAX_REFS          (GRANT_MAX_FRAMES * GRANT_V1_PER_FRAME)
 
 /* Copies under way that use an entry. */
 struct grant_active {
@@ -33,10 +33,10 @@ struct grant_active {
 
 struct grant_domain {
     lock_t lock;
-    unsigned version;      /* 1 or 2 */
-    unsigned nr_frames;    /* entries' frames shown to the guest */
-    unsigned nr_status;    /* v2 status frames shown */
-    mfn_t first_frame;     /* GRANT_MAX_FRAMES of them, then GRANT_MAX_STATUS_FRAMES */
+    unsigned version;            /* 1 or 2 */
+    unsigned nr_frames;          /* entries' frames shown to the guest */
+    unsigned nr_status;          /* v2 status frames shown */
+    mfn_t first_frame;           /* GRANT_MAX_FRAMES of them, then GRANT_MAX_STATUS_FRAMES */
     struct grant_active *active; /* GRANT_MAX_REFS; host memory is taken as used */
 };
 

@@ -181,7 +181,8 @@ static void give_back(struct vcpu *v, struct side *s)
         peer_put(s->d);
 }
 
-static int16_t move(struct vcpu *v, const struct gnttab_copy *op, const struct side *from, const struct side *to)
+static int16_t move(struct vcpu *v, const struct gnttab_copy *op, const struct side *from,
+                    const struct side *to)
 {
     const uint8_t *src = (uint8_t *)machine_hva(from->mfn) + op->source.offset;
     uint8_t *dst = (uint8_t *)machine_hva(to->mfn) + op->dest.offset;

@@ -34,35 +34,35 @@ void hypercall_dispatch(struct vcpu *v);
 int64_t hypercall_call(struct vcpu *v, uint64_t nr, const uint64_t arg[6]);
 
 /* Handlers, one declaration a hypercall; defined in the file named beside each. */
-hypercall_fn hc_set_trap_table;      /* traps.c */
-hypercall_fn hc_set_callbacks;       /* callback.c */
-hypercall_fn hc_callback_op;         /* callback.c */
-hypercall_fn hc_stack_switch;        /* cpu_ops.c */
-hypercall_fn hc_fpu_taskswitch;      /* cpu_ops.c */
-hypercall_fn hc_set_debugreg;        /* cpu_ops.c */
-hypercall_fn hc_get_debugreg;        /* cpu_ops.c */
-hypercall_fn hc_iret;                /* iret.c */
-hypercall_fn hc_set_segment_base;    /* segment.c */
-hypercall_fn hc_set_gdt;             /* descriptor.c */
-hypercall_fn hc_update_descriptor;   /* descriptor.c */
-hypercall_fn hc_multicall;           /* multicall.c */
-hypercall_fn hc_mmu_update;          /* mm_update.c */
-hypercall_fn hc_update_va_mapping;   /* mm_update.c */
+hypercall_fn hc_set_trap_table;                /* traps.c */
+hypercall_fn hc_set_callbacks;                 /* callback.c */
+hypercall_fn hc_callback_op;                   /* callback.c */
+hypercall_fn hc_stack_switch;                  /* cpu_ops.c */
+hypercall_fn hc_fpu_taskswitch;                /* cpu_ops.c */
+hypercall_fn hc_set_debugreg;                  /* cpu_ops.c */
+hypercall_fn hc_get_debugreg;                  /* cpu_ops.c */
+hypercall_fn hc_iret;                          /* iret.c */
+hypercall_fn hc_set_segment_base;              /* segment.c */
+hypercall_fn hc_set_gdt;                       /* descriptor.c */
+hypercall_fn hc_update_descriptor;             /* descriptor.c */
+hypercall_fn hc_multicall;                     /* multicall.c */
+hypercall_fn hc_mmu_update;                    /* mm_update.c */
+hypercall_fn hc_update_va_mapping;             /* mm_update.c */
 hypercall_fn hc_update_va_mapping_otherdomain; /* mm_update.c */
-hypercall_fn hc_mmuext_op;           /* mmuext.c */
-hypercall_fn hc_memory_op;           /* memory_op.c */
-hypercall_fn hc_vm_assist;           /* vm_assist.c */
-hypercall_fn hc_event_channel_op;    /* evtchn_op.c */
-hypercall_fn hc_event_channel_op_compat; /* evtchn_op.c */
-hypercall_fn hc_sched_op;            /* sched_op.c */
-hypercall_fn hc_sched_op_compat;     /* sched_op.c */
-hypercall_fn hc_set_timer_op;        /* timer.c */
-hypercall_fn hc_vcpu_op;             /* vcpu_op.c */
-hypercall_fn hc_xen_version;         /* xen_version.c */
-hypercall_fn hc_console_io;          /* console_io.c */
-hypercall_fn hc_grant_table_op;      /* grant.c */
-hypercall_fn hc_physdev_op;          /* physdev_op.c */
-hypercall_fn hc_nmi_op;              /* nmi_op.c */
-hypercall_fn hc_hvm_op;              /* hvm_op.c */
+hypercall_fn hc_mmuext_op;                     /* mmuext.c */
+hypercall_fn hc_memory_op;                     /* memory_op.c */
+hypercall_fn hc_vm_assist;                     /* vm_assist.c */
+hypercall_fn hc_event_channel_op;              /* evtchn_op.c */
+hypercall_fn hc_event_channel_op_compat;       /* evtchn_op.c */
+hypercall_fn hc_sched_op;                      /* sched_op.c */
+hypercall_fn hc_sched_op_compat;               /* sched_op.c */
+hypercall_fn hc_set_timer_op;                  /* timer.c */
+hypercall_fn hc_vcpu_op;                       /* vcpu_op.c */
+hypercall_fn hc_xen_version;                   /* xen_version.c */
+hypercall_fn hc_console_io;                    /* console_io.c */
+hypercall_fn hc_grant_table_op;                /* grant.c */
+hypercall_fn hc_physdev_op;                    /* physdev_op.c */
+hypercall_fn hc_nmi_op;                        /* nmi_op.c */
+hypercall_fn hc_hvm_op;                        /* hvm_op.c */
 
 #endif

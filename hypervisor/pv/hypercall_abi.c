@@ -26,12 +26,12 @@ const char *const abi_group_names[NR_ABI_GROUPS] = {"mm", "event", "sched", "tim
 
 /* ---- names ---- */
 
-#define N(x)                                                                                                 \
-    {                                                                                                        \
-        (uint64_t)(x), #x                                                                                    \
+#define N(x)              \
+    {                     \
+        (uint64_t)(x), #x \
     }
-#define NAMES(id, ...)                                                                                       \
-    static const struct abi_name id##_v[] = {__VA_ARGS__};                                                   \
+#define NAMES(id, ...)                                     \
+    static const struct abi_name id##_v[] = {__VA_ARGS__}; \
     static const struct abi_names id = {id##_v, ARRAY_SIZE(id##_v)}
 
 NAMES(virq, N(VIRQ_TIMER), N(VIRQ_DEBUG), N(VIRQ_CONSOLE), N(VIRQ_DOM_EXC), N(VIRQ_TBUF), N(VIRQ_DEBUGGER),
@@ -81,29 +81,29 @@ NAMES(e820_type, {1, "E820_RAM"}, {2, "E820_RESERVED"}, {3, "E820_ACPI"}, {4, "E
 
 #define SIZE(s, f) sizeof(((struct s *)0)->f)
 /* A field called as in the C structure; one with a name of its own (for members of unions). */
-#define FIELD(s, f, fmt, dir, ...)                                                                           \
-    {                                                                                                        \
-#f, offsetof(struct s, f), SIZE(s, f), fmt, dir, ##__VA_ARGS__                                       \
+#define FIELD(s, f, fmt, dir, ...)                                     \
+    {                                                                  \
+#f, offsetof(struct s, f), SIZE(s, f), fmt, dir, ##__VA_ARGS__ \
     }
-#define FIELD_AS(name, s, f, fmt, dir, ...)                                                                  \
-    {                                                                                                        \
-        name, offsetof(struct s, f), SIZE(s, f), fmt, dir, ##__VA_ARGS__                                     \
+#define FIELD_AS(name, s, f, fmt, dir, ...)                              \
+    {                                                                    \
+        name, offsetof(struct s, f), SIZE(s, f), fmt, dir, ##__VA_ARGS__ \
     }
-#define STRUCT_FROM(id, from, bytes, d, ...)                                                                 \
-    static const struct abi_field id##_f[] = {__VA_ARGS__};                                                  \
-    static const struct abi_struct id = {.name = #id,                                                        \
-                                         .start = (from),                                                    \
-                                         .size = (bytes),                                                    \
-                                         .dir = (d),                                                         \
-                                         .nr_fields = ARRAY_SIZE(id##_f),                                    \
+#define STRUCT_FROM(id, from, bytes, d, ...)                              \
+    static const struct abi_field id##_f[] = {__VA_ARGS__};               \
+    static const struct abi_struct id = {.name = #id,                     \
+                                         .start = (from),                 \
+                                         .size = (bytes),                 \
+                                         .dir = (d),                      \
+                                         .nr_fields = ARRAY_SIZE(id##_f), \
                                          .field = id##_f}
 #define STRUCT(id, dir, ...) STRUCT_FROM(id, 0, sizeof(struct id), dir, __VA_ARGS__)
 #define ONE(id)              static const struct abi_list id##_one = {&id, ABI_ONE, 0, 0}
 
 /* Items that are plain values. */
-#define VALUE(id, bytes, fmt, d)                                                                             \
-    static const struct abi_field id##_f[] = {{NULL, 0, bytes, fmt, d, NULL, NULL}};                         \
-    static const struct abi_struct id = {                                                                    \
+#define VALUE(id, bytes, fmt, d)                                                     \
+    static const struct abi_field id##_f[] = {{NULL, 0, bytes, fmt, d, NULL, NULL}}; \
+    static const struct abi_struct id = {                                            \
         .name = #id, .size = (bytes), .dir = (d), .nr_fields = 1, .field = id##_f}
 VALUE(value_out_u32, 4, ABI_UNS, ABI_OUT);
 VALUE(value_in_u32, 4, ABI_UNS, ABI_IN);
@@ -130,9 +130,9 @@ MMUEXT_SHAPE(mmuext_mask, MMUEXT_MASK);
 MMUEXT_SHAPE(mmuext_addr_mask, MMUEXT_ADDR, MMUEXT_MASK);
 MMUEXT_SHAPE(mmuext_ldt, MMUEXT_ADDR, FIELD_AS("nr_ents", mmuext_op, arg2.nr_ents, ABI_UNS, ABI_IN));
 MMUEXT_SHAPE(mmuext_copy, MMUEXT_MFN, FIELD_AS("src_mfn", mmuext_op, arg2.src_mfn, ABI_HEX, ABI_IN));
-#define V(x, shape)                                                                                          \
-    {                                                                                                        \
-        x, #x, shape                                                                                         \
+#define V(x, shape)  \
+    {                \
+        x, #x, shape \
     }
 static const struct abi_variant mmuext_variants[] = {
     V(MMUEXT_PIN_L1_TABLE, &mmuext_mfn),
@@ -262,12 +262,12 @@ ONE(vcpu_get_physid);
 ONE(vcpu_register_time_memory_area);
 
 /* Memory. */
-#define RESERVATION_FIELDS(id, list, d)                                                                      \
-    STRUCT_FROM(id, 0, sizeof(struct xen_memory_reservation), d,                                             \
-                FIELD(xen_memory_reservation, extent_start, ABI_LIST, ABI_IN, NULL, &list),                  \
-                FIELD(xen_memory_reservation, nr_extents, ABI_UNS, ABI_IN),                                  \
-                FIELD(xen_memory_reservation, extent_order, ABI_UNS, ABI_IN),                                \
-                FIELD(xen_memory_reservation, mem_flags, ABI_HEX, ABI_IN),                                   \
+#define RESERVATION_FIELDS(id, list, d)                                                     \
+    STRUCT_FROM(id, 0, sizeof(struct xen_memory_reservation), d,                            \
+                FIELD(xen_memory_reservation, extent_start, ABI_LIST, ABI_IN, NULL, &list), \
+                FIELD(xen_memory_reservation, nr_extents, ABI_UNS, ABI_IN),                 \
+                FIELD(xen_memory_reservation, extent_order, ABI_UNS, ABI_IN),               \
+                FIELD(xen_memory_reservation, mem_flags, ABI_HEX, ABI_IN),                  \
                 FIELD(xen_memory_reservation, domid, ABI_DOMID, ABI_IN))
 static const struct abi_list extents_in = {&value_frame, offsetof(struct xen_memory_reservation, nr_extents),
                                            8, 0};
@@ -319,10 +319,10 @@ ONE(xen_remove_from_physmap);
 ONE(xen_memory_map);
 
 /* Version. */
-#define TEXT_STRUCT(id, bytes)                                                                               \
-    static const struct abi_field id##_f[] = {{NULL, 0, bytes, ABI_TEXT, ABI_OUT, NULL, NULL}};              \
-    static const struct abi_struct id = {                                                                    \
-        .name = #id, .size = (bytes), .dir = ABI_OUT, .nr_fields = 1, .field = id##_f};                      \
+#define TEXT_STRUCT(id, bytes)                                                                  \
+    static const struct abi_field id##_f[] = {{NULL, 0, bytes, ABI_TEXT, ABI_OUT, NULL, NULL}}; \
+    static const struct abi_struct id = {                                                       \
+        .name = #id, .size = (bytes), .dir = ABI_OUT, .nr_fields = 1, .field = id##_f};         \
     ONE(id)
 TEXT_STRUCT(xen_extraversion, 16);
 TEXT_STRUCT(xen_capabilities_info, 1024);
@@ -444,13 +444,13 @@ GNT(gnttab_cache_flush);
 
 /* ---- sub-operations ---- */
 
-#define OP(x, list, group)                                                                                   \
-    {                                                                                                        \
-        x, #x, list, GROUP_##group, ABI_RESULT                                                               \
+#define OP(x, list, group)                     \
+    {                                          \
+        x, #x, list, GROUP_##group, ABI_RESULT \
     }
-#define OP_HEX(x, list, group)                                                                               \
-    {                                                                                                        \
-        x, #x, list, GROUP_##group, ABI_HEX                                                                  \
+#define OP_HEX(x, list, group)              \
+    {                                       \
+        x, #x, list, GROUP_##group, ABI_HEX \
     }
 #define NO_ARG NULL
 
@@ -608,17 +608,17 @@ static const struct abi_op hvm_ops[] = {
 
 /* ---- hypercalls: argument i is the field at offset 8 * i ---- */
 
-#define ARG(i, name, fmt, ...)                                                                               \
-    {                                                                                                        \
-        name, 8 * (i), 8, fmt, ABI_IN, ##__VA_ARGS__                                                         \
+#define ARG(i, name, fmt, ...)                       \
+    {                                                \
+        name, 8 * (i), 8, fmt, ABI_IN, ##__VA_ARGS__ \
     }
-#define ARG32(i, name, fmt, ...)                                                                             \
-    {                                                                                                        \
-        name, 8 * (i), 4, fmt, ABI_IN, ##__VA_ARGS__                                                         \
+#define ARG32(i, name, fmt, ...)                     \
+    {                                                \
+        name, 8 * (i), 4, fmt, ABI_IN, ##__VA_ARGS__ \
     }
-#define ARGS(id, ...)                                                                                        \
-    static const struct abi_field id##_args_f[] = {__VA_ARGS__};                                             \
-    static const struct abi_struct id##_args = {                                                             \
+#define ARGS(id, ...)                                            \
+    static const struct abi_field id##_args_f[] = {__VA_ARGS__}; \
+    static const struct abi_struct id##_args = {                 \
         .name = #id, .size = 48, .dir = ABI_IN, .nr_fields = ARRAY_SIZE(id##_args_f), .field = id##_args_f}
 
 static const struct abi_list console_text = {NULL, 8, 4, 0};

@@ -230,7 +230,9 @@ bool insn_decode(struct insn *in, struct vcpu *v, unsigned skip)
 
     *in = (struct insn){
         .v = v,
-        .mode = attr & SEG_ATTR_L ? 64 : attr & SEG_ATTR_DB ? 32 : 16,
+        .mode = attr & SEG_ATTR_L    ? 64
+                : attr & SEG_ATTR_DB ? 32
+                                     : 16,
         .segment = -1,
         .ea_seg = SEG_DS,
         .len = (uint8_t)skip,

@@ -46,7 +46,8 @@ int64_t hc_iret(struct vcpu *v, const uint64_t arg[6])
     v->gpr[RAX] = c.rax;
     v->gpr[RSP] = c.rsp;
     v->rip = c.rip;
-    v->rflags = (c.rflags & (FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_RF | FLAG_AC | FLAG_ID)) | FLAG_IF | 2;
+    v->rflags =
+        (c.rflags & (FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_RF | FLAG_AC | FLAG_ID)) | FLAG_IF | 2;
     if (c.flags & VGCF_in_syscall) {
         v->gpr[RCX] = c.rip;
         v->gpr[R11] = v->rflags;

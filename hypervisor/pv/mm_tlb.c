@@ -42,7 +42,7 @@ void mm_note_change(struct vcpu *v, struct domain *d, mfn_t table, unsigned slot
 {
     const struct frame *f = machine_frame(table);
     bool l4_kernel = f->type == FRAME_L4 && slot >= L4_KERNEL_FIRST;
-    uint64_t lost = old & ~new & (PTE_P | PTE_RW | PTE_USER | PTE_A | PTE_D);
+    uint64_t lost = old & ~new &(PTE_P | PTE_RW | PTE_USER | PTE_A | PTE_D);
 
     if (unlikely(f->code_vcpus != 0))
         engine_frame_changed(v, table, slot * 8, 8);

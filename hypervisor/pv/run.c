@@ -51,8 +51,9 @@ static void on_sysenter(struct vcpu *v)
     v->gpr[RSP] = 0;
     v->seg[SEG_CS].selector = 3;
     v->seg[SEG_SS].selector = FLAT_USER_SS64;
-    pv_bounce(v, &(struct bounce){
-                     .address = pv->sysenter.address, .mask_events = pv->sysenter.mask_events, .what = "sysenter"});
+    pv_bounce(v, &(struct bounce){.address = pv->sysenter.address,
+                                  .mask_events = pv->sysenter.mask_events,
+                                  .what = "sysenter"});
 }
 
 static void on_exception(struct vcpu *v)
@@ -138,7 +139,8 @@ void pv_vcpu_run(struct vcpu *v)
             pv->load_fpu = false;
         }
         if (__atomic_load_n(&v->requests, __ATOMIC_RELAXED)) {
-            __atomic_fetch_and(&v->requests, ~(VCPU_REQ_EVENT | VCPU_REQ_TIMER | VCPU_REQ_STOP), __ATOMIC_SEQ_CST);
+            __atomic_fetch_and(&v->requests, ~(VCPU_REQ_EVENT | VCPU_REQ_TIMER | VCPU_REQ_STOP),
+                               __ATOMIC_SEQ_CST);
             if (v->requests & VCPU_REQ_NMI)
                 deliver_nmi(v);
         }

@@ -11,23 +11,23 @@
 #include "pv/hypercall.h"
 #include "pv/panel.h"
 
-#define SELECTOR_TI 4u
-#define SELECTOR_RPL 3u
-#define SELECTOR_ERROR(sel) ((sel) & 0xfffcu)
+#define SELECTOR_TI         4u
+#define SELECTOR_RPL        3u
+#define SELECTOR_ERROR(sel) ((sel)&0xfffcu)
 
 /* Descriptor bits (SDM vol. 3, 3.4.5), as in the 64-bit word. */
-#define DESC_ACCESSED (1ul << 40)
-#define DESC_WRITABLE (1ul << 41) /* data */
-#define DESC_READABLE (1ul << 41) /* code */
+#define DESC_ACCESSED   (1ul << 40)
+#define DESC_WRITABLE   (1ul << 41) /* data */
+#define DESC_READABLE   (1ul << 41) /* code */
 #define DESC_CONFORMING (1ul << 42)
-#define DESC_CODE (1ul << 43)
-#define DESC_S (1ul << 44)
-#define DESC_DPL(d) ((d) >> 45 & 3)
-#define DESC_DPL_3 (3ul << 45)
-#define DESC_P (1ul << 47)
-#define DESC_L (1ul << 53)
-#define DESC_DB (1ul << 54)
-#define DESC_G (1ul << 55)
+#define DESC_CODE       (1ul << 43)
+#define DESC_S          (1ul << 44)
+#define DESC_DPL(d)     ((d) >> 45 & 3)
+#define DESC_DPL_3      (3ul << 45)
+#define DESC_P          (1ul << 47)
+#define DESC_L          (1ul << 53)
+#define DESC_DB         (1ul << 54)
+#define DESC_G          (1ul << 55)
 
 #define ENTRIES_PER_FRAME (PAGE_SIZE / 8)
 

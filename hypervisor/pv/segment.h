@@ -41,8 +41,8 @@ static inline void segment_enter_user(struct vcpu *v)
 
 /* A fault that loading a selector raised, in one word. */
 #define SEGMENT_FAULT(vector, error) ((uint32_t)(vector) << 16 | (uint16_t)(error))
-#define SEGMENT_FAULT_VECTOR(f) ((uint8_t)((f) >> 16))
-#define SEGMENT_FAULT_ERROR(f) ((uint16_t)(f))
+#define SEGMENT_FAULT_VECTOR(f)      ((uint8_t)((f) >> 16))
+#define SEGMENT_FAULT_ERROR(f)       ((uint16_t)(f))
 
 /*
  * Loads a segment register from the guest's GDT (with Xen's own entries at its end) or LDT, with the checks

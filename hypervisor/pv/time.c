@@ -22,9 +22,9 @@
 #include "pv/panel.h"
 #include "pv/time_math.h"
 
-#define BASELINE_NS 50000000ull         /* of a measurement of the rate: 100 ns of reading make 2 ppm */
+#define BASELINE_NS   50000000ull /* of a measurement of the rate: 100 ns of reading make 2 ppm */
 #define REFINE_MAX_NS (10 * NS_PER_S)
-#define STEP_NS 10000000ll              /* host slept or was frozen: errors above are stepped over, forwards only */
+#define STEP_NS       10000000ll /* host slept or was frozen: errors above are stepped over, forwards only */
 
 uint64_t time_system_ns(const struct domain *d)
 {
@@ -101,7 +101,8 @@ static bool area_write(struct vcpu *v)
 
     info.version = version | 1;
     return write_as_kernel(v, area, &info, sizeof(info)) &&
-           write_as_kernel(v, gva_add(area, offsetof(struct vcpu_time_info, version)), &version, sizeof(version));
+           write_as_kernel(v, gva_add(area, offsetof(struct vcpu_time_info, version)), &version,
+                           sizeof(version));
 }
 
 void time_update_info(struct vcpu *v)

@@ -25,35 +25,35 @@ struct time_line {
 };
 
 struct time_domain {
-    lock_t lock;              /* taken by who changes the line or tells guests of it */
-    uint32_t seq;             /* odd while line changes; any thread */
+    lock_t lock;  /* taken by who changes the line or tells guests of it */
+    uint32_t seq; /* odd while line changes; any thread */
     struct time_line line;
-    uint64_t tsc_per_ns;      /* fixed point, 32 bits fraction; any thread */
-    bool tsc_stable;          /* the host's TSC ticks evenly on all its CPUs */
-    uint64_t start_mono_ns;   /* CLOCK_MONOTONIC at system time 0 */
+    uint64_t tsc_per_ns;             /* fixed point, 32 bits fraction; any thread */
+    bool tsc_stable;                 /* the host's TSC ticks evenly on all its CPUs */
+    uint64_t start_mono_ns;          /* CLOCK_MONOTONIC at system time 0 */
     uint64_t last_tsc, last_mono_ns; /* newest measurement */
-    uint64_t next_refine_tsc; /* any thread */
-    uint64_t refine_ns;       /* from one refinement to the next */
-    uint64_t wall_ns;         /* CLOCK_REALTIME at system time 0, as the guest was told */
+    uint64_t next_refine_tsc;        /* any thread */
+    uint64_t refine_ns;              /* from one refinement to the next */
+    uint64_t wall_ns;                /* CLOCK_REALTIME at system time 0, as the guest was told */
     uint32_t wall_version;
-    uint64_t watchdog_ns[2];  /* SCHEDOP_watchdog: expiry, TIME_NEVER: off; any thread */
-    uint32_t watchdogs_used;  /* bit i: watchdog_ns[i] was given out; any thread */
+    uint64_t watchdog_ns[2]; /* SCHEDOP_watchdog: expiry, TIME_NEVER: off; any thread */
+    uint32_t watchdogs_used; /* bit i: watchdog_ns[i] was given out; any thread */
 };
 
 /* Times are guest system time in ns, TIME_NEVER where none.  Fields marked any thread are atomic. */
 struct time_vcpu {
     uint64_t singleshot_ns;
-    uint64_t period_ns;       /* any thread; 0: off */
-    uint64_t periodic_ns;     /* any thread: next tick */
-    uint64_t poll_ns;         /* end of SCHEDOP_poll's wait */
-    uint64_t check_tsc;       /* time_vcpu_check() has nothing to do before */
-    bool changed;             /* any thread: deadlines or the line were changed */
-    int host_timer;           /* kernel's id, -1: none */
-    uint64_t armed_ns;        /* host timer's expiry */
-    uint32_t runstate_seq;    /* odd while pv_vcpu.runstate changes; any thread */
-    uint32_t info_version;    /* of our copy of vcpu_time_info; time_domain.lock held */
-    gva_t time_area;          /* any thread: VCPUOP_register_vcpu_time_memory_area; 0: none */
-    bool area_stale;          /* any thread: time_area has to be written */
+    uint64_t period_ns;    /* any thread; 0: off */
+    uint64_t periodic_ns;  /* any thread: next tick */
+    uint64_t poll_ns;      /* end of SCHEDOP_poll's wait */
+    uint64_t check_tsc;    /* time_vcpu_check() has nothing to do before */
+    bool changed;          /* any thread: deadlines or the line were changed */
+    int host_timer;        /* kernel's id, -1: none */
+    uint64_t armed_ns;     /* host timer's expiry */
+    uint32_t runstate_seq; /* odd while pv_vcpu.runstate changes; any thread */
+    uint32_t info_version; /* of our copy of vcpu_time_info; time_domain.lock held */
+    gva_t time_area;       /* any thread: VCPUOP_register_vcpu_time_memory_area; 0: none */
+    bool area_stale;       /* any thread: time_area has to be written */
 };
 
 /* Raises what has expired by now, without arming anything: for a vCPU that waits. Own thread, light. */

@@ -13,7 +13,7 @@
 #include "pv/panel.h"
 #include "pv/time_math.h"
 
-#define MEASURE_NS 5000000ull /* first measurement of the TSC's rate; good for some ppm */
+#define MEASURE_NS      5000000ull /* first measurement of the TSC's rate; good for some ppm */
 #define REFINE_FIRST_NS 100000000ull
 
 /* Xen gives PV guests a 100 Hz tick until they ask for something else. */

@@ -120,7 +120,8 @@ void time_vcpu_check(struct vcpu *v)
         host_timer_arm(t, now, next);
     next = min_ns(next, t->armed_ns);
     next = next > now ? min_ns(next - now, 3600 * NS_PER_S) : 0;
-    t->check_tsc = min_ns(tsc + time_ns_to_tsc(td, next), __atomic_load_n(&td->next_refine_tsc, __ATOMIC_RELAXED));
+    t->check_tsc =
+        min_ns(tsc + time_ns_to_tsc(td, next), __atomic_load_n(&td->next_refine_tsc, __ATOMIC_RELAXED));
 }
 
 uint64_t time_next_deadline(const struct vcpu *v)

@@ -71,8 +71,7 @@ int64_t hc_set_trap_table(struct vcpu *v, const uint64_t arg[6])
             return 0;
         if (!gva_canonical(GVA(t.address)))
             return -XEN_EINVAL;
-        pv->traps[t.vector] = (struct pv_trap){
-            .address = t.address, .cs = t.cs | 3, .flags = t.flags};
+        pv->traps[t.vector] = (struct pv_trap){.address = t.address, .cs = t.cs | 3, .flags = t.flags};
     }
     return 0;
 }

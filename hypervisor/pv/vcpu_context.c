@@ -9,10 +9,10 @@
 #include "pv/panel.h"
 #include "pv/segment.h"
 
-#define LDT_MAX_ENTRIES 8192
+#define LDT_MAX_ENTRIES   8192
 #define GDT_FRAME_ENTRIES 512
-#define MXCSR_OFFSET 24
-#define MXCSR_VALID 0xffffu
+#define MXCSR_OFFSET      24
+#define MXCSR_VALID       0xffffu
 
 /* What a guest may choose in RFLAGS; of the rest IF is always on, IOPL is virtual. */
 #define FLAGS_GUEST (FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_RF | FLAG_AC | FLAG_ID)
@@ -32,8 +32,9 @@ static uint16_t stack_selector(uint64_t sel)
 static bool addresses_ok(const struct vcpu_guest_context *c)
 {
     const uint64_t canonical[] = {
-        c->user_regs.rip, c->user_regs.rsp, c->kernel_sp, c->fs_base, c->gs_base_kernel, c->gs_base_user,
-        c->event_callback_eip, c->failsafe_callback_eip, c->syscall_callback_eip,
+        c->user_regs.rip,        c->user_regs.rsp, c->kernel_sp,          c->fs_base,
+        c->gs_base_kernel,       c->gs_base_user,  c->event_callback_eip, c->failsafe_callback_eip,
+        c->syscall_callback_eip,
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(canonical); i++) {
@@ -44,7 +45,8 @@ static bool addresses_ok(const struct vcpu_guest_context *c)
         if (!gva_canonical(GVA(c->trap_ctxt[i].address)))
             return false;
     }
-    return guest_range_ok(GVA(c->ldt_base), 1) && c->ldt_base % PAGE_SIZE == 0 && c->ldt_ents <= LDT_MAX_ENTRIES;
+    return guest_range_ok(GVA(c->ldt_base), 1) && c->ldt_base % PAGE_SIZE == 0 &&
+           c->ldt_ents <= LDT_MAX_ENTRIES;
 }
 
 /* ---- references on the GDT's frames; mm_lock held ---- */
@@ -203,7 +205,8 @@ int vcpu_set_context(struct vcpu *self, struct vcpu *v, const struct vcpu_guest_
         gdt_drop(v, c, gdt_frames);
         return -XEN_EINVAL;
     }
-    ret = mm_set_base_pointers(self, v, MFN(xen_cr3_to_pfn(c->ctrlreg[3])), MFN(xen_cr3_to_pfn(c->ctrlreg[1])));
+    ret =
+        mm_set_base_pointers(self, v, MFN(xen_cr3_to_pfn(c->ctrlreg[3])), MFN(xen_cr3_to_pfn(c->ctrlreg[1])));
     if (ret) {
         gdt_drop(v, c, gdt_frames);
         return ret;

@@ -6,10 +6,10 @@
 #include "pv/hypercall.h"
 
 /* What Xen 4.17 takes from 64-bit PV guests, effect or not. */
-#define VM_ASSIST_VALID                                                                                           \
-    (1UL << VMASST_TYPE_4gb_segments | 1UL << VMASST_TYPE_4gb_segments_notify |                                   \
-     1UL << VMASST_TYPE_writable_pagetables | 1UL << VMASST_TYPE_pae_extended_cr3 |                               \
-     1UL << VMASST_TYPE_architectural_iopl | 1UL << VMASST_TYPE_runstate_update_flag |                            \
+#define VM_ASSIST_VALID                                                                \
+    (1UL << VMASST_TYPE_4gb_segments | 1UL << VMASST_TYPE_4gb_segments_notify |        \
+     1UL << VMASST_TYPE_writable_pagetables | 1UL << VMASST_TYPE_pae_extended_cr3 |    \
+     1UL << VMASST_TYPE_architectural_iopl | 1UL << VMASST_TYPE_runstate_update_flag | \
      1UL << VMASST_TYPE_m2p_strict)
 
 int64_t hc_vm_assist(struct vcpu *v, const uint64_t arg[6])

@@ -14,9 +14,9 @@
 #define DENIED "<denied>"
 
 /* As Xen 4.17 tells a 64-bit PV guest without privileges. */
-static const uint32_t features =
-    1u << XENFEAT_pae_pgdir_above_4gb | 1u << XENFEAT_mmu_pt_update_preserve_ad | 1u << XENFEAT_highmem_assist |
-    1u << XENFEAT_gnttab_map_avail_bits | 1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_direct_mapped;
+static const uint32_t features = 1u << XENFEAT_pae_pgdir_above_4gb | 1u << XENFEAT_mmu_pt_update_preserve_ad |
+                                 1u << XENFEAT_highmem_assist | 1u << XENFEAT_gnttab_map_avail_bits |
+                                 1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_direct_mapped;
 
 static const xen_extraversion_t extraversion = "-diptych";
 static const xen_capabilities_info_t capabilities = "xen-3.0-x86_64 ";

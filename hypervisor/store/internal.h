@@ -18,14 +18,14 @@
 #include "store/tree.h"
 
 /* Quotas of one unprivileged client: the defaults of Xen 4.17's store. */
-#define STORE_MAX_NODES 1000u
-#define STORE_MAX_NODE_SIZE 2048u
-#define STORE_MAX_WATCHES 128u
+#define STORE_MAX_NODES        1000u
+#define STORE_MAX_NODE_SIZE    2048u
+#define STORE_MAX_WATCHES      128u
 #define STORE_MAX_TRANSACTIONS 10u
-#define STORE_MAX_ACCESSES 1024u  /* nodes that one transaction touches */
-#define STORE_MAX_CHANGES 1024u   /* that one transaction makes */
-#define STORE_MAX_OUTSTANDING 65536u /* bytes of replies not taken: no request is read beyond */
-#define STORE_MAX_EVENTS 1024u    /* watch events not taken: further ones are lost */
+#define STORE_MAX_ACCESSES     1024u  /* nodes that one transaction touches */
+#define STORE_MAX_CHANGES      1024u  /* that one transaction makes */
+#define STORE_MAX_OUTSTANDING  65536u /* bytes of replies not taken: no request is read beyond */
+#define STORE_MAX_EVENTS       1024u  /* watch events not taken: further ones are lost */
 
 /* ---- clients ---- */
 
@@ -38,7 +38,7 @@ struct store_message {
 
 struct store_watch {
     struct store_watch *next;
-    char *path;      /* canonical, or @... */
+    char *path; /* canonical, or @... */
     char *token;
     size_t
         relative; /* bytes of path that the client left out, with their slash; 0: it gave an absolute path */
@@ -49,7 +49,7 @@ struct store_conn {
     struct store_conn *next;
     struct store *store;
     uint16_t domid;
-    bool broken;     /* violated the protocol: gets no service until it is reset */
+    bool broken; /* violated the protocol: gets no service until it is reset */
     struct store_message *out, **out_tail;
     uint32_t out_bytes, out_events;
     struct store_watch *watches;

@@ -17,7 +17,7 @@
 
 #include "base/types.h"
 
-#define STORE_PERM_READ 1u
+#define STORE_PERM_READ  1u
 #define STORE_PERM_WRITE 2u
 
 /* The first of a node's permissions names its owner, and what domains without an entry may do. */

@@ -219,12 +219,12 @@ void row_recursion(uint64_t n)
 }
 
 /* Eight calls deep; the empty asm keeps each a call, not a jump. */
-#define CALLS(depth, below)                                                                                  \
-    static NOINLINE uint64_t call##depth(uint64_t x)                                                         \
-    {                                                                                                        \
-        uint64_t y = below(x + depth);                                                                       \
-        __asm__ volatile("" : "+r"(y));                                                                      \
-        return y ^ depth;                                                                                    \
+#define CALLS(depth, below)                          \
+    static NOINLINE uint64_t call##depth(uint64_t x) \
+    {                                                \
+        uint64_t y = below(x + depth);               \
+        __asm__ volatile("" : "+r"(y));              \
+        return y ^ depth;                            \
     }
 static NOINLINE uint64_t call0(uint64_t x)
 {
@@ -252,11 +252,11 @@ void row_calls(uint64_t n)
         bench_wrong();
 }
 
-#define TARGET(number)                                                                                       \
-    static NOINLINE uint64_t target##number(uint64_t x)                                                      \
-    {                                                                                                        \
-        __asm__ volatile("" : "+r"(x));                                                                      \
-        return x + number;                                                                                   \
+#define TARGET(number)                                  \
+    static NOINLINE uint64_t target##number(uint64_t x) \
+    {                                                   \
+        __asm__ volatile("" : "+r"(x));                 \
+        return x + number;                              \
     }
 TARGET(0)
 TARGET(1)

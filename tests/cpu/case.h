@@ -20,9 +20,9 @@
 /* One guest-virtual page. Several may show the same frame. */
 struct page {
     uint64_t va;
-    uint8_t perm;    /* PERM_* */
-    uint8_t frame;   /* 0 .. NR_FRAMES-1 */
-    bool trapped;    /* engine side only: stores go through trapped_write(), as those to page tables do */
+    uint8_t perm;  /* PERM_* */
+    uint8_t frame; /* 0 .. NR_FRAMES-1 */
+    bool trapped;  /* engine side only: stores go through trapped_write(), as those to page tables do */
 };
 
 #define NR_FRAMES 16
@@ -32,12 +32,12 @@ extern const struct page layout_pages[];
 extern const unsigned layout_nr_pages;
 
 /* Where things are; the pages not named in layout_pages[] are absent. */
-#define CODE_LOW 0x10000000UL          /* 3 pages: rwx, rwx, r-x */
-#define CODE_ALIAS 0x10010000UL        /* the first of these again, rw- */
-#define DATA_LOW 0x20000000UL          /* 9 pages: -, rw, rw, ro, rw (trapped), -, rw, rw, - */
-#define STACK_LOW 0x30000000UL         /* 4 pages: -, rw, rw, - */
-#define DATA_HIGH 0x345678000000UL     /* 5 pages: -, rw, rw, ro, - */
-#define CODE_HIGH 0x345678100000UL     /* 2 pages: rwx, rwx */
+#define CODE_LOW   0x10000000UL     /* 3 pages: rwx, rwx, r-x */
+#define CODE_ALIAS 0x10010000UL     /* the first of these again, rw- */
+#define DATA_LOW   0x20000000UL     /* 9 pages: -, rw, rw, ro, rw (trapped), -, rw, rw, - */
+#define STACK_LOW  0x30000000UL     /* 4 pages: -, rw, rw, - */
+#define DATA_HIGH  0x345678000000UL /* 5 pages: -, rw, rw, ro, - */
+#define CODE_HIGH  0x345678100000UL /* 2 pages: rwx, rwx */
 
 /* Page that holds the address, or NULL. */
 const struct page *layout_find(uint64_t va);
@@ -65,15 +65,15 @@ struct cpu_state {
     _Alignas(64) uint8_t xsave[XSAVE_BYTES];
 };
 
-#define XSAVE_FCW 0
-#define XSAVE_FSW 2
-#define XSAVE_FTW 4
-#define XSAVE_MXCSR 24
+#define XSAVE_FCW        0
+#define XSAVE_FSW        2
+#define XSAVE_FTW        4
+#define XSAVE_MXCSR      24
 #define XSAVE_MXCSR_MASK 28
-#define XSAVE_ST 32    /* 8 of 16 bytes, 10 used */
-#define XSAVE_XMM 160  /* 16 of 16 bytes */
-#define XSAVE_BV 512
-#define XSAVE_YMMH 576 /* 16 of 16 bytes */
+#define XSAVE_ST         32  /* 8 of 16 bytes, 10 used */
+#define XSAVE_XMM        160 /* 16 of 16 bytes */
+#define XSAVE_BV         512
+#define XSAVE_YMMH       576 /* 16 of 16 bytes */
 
 /* Power-on values of all components. */
 void state_init_xsave(uint8_t *xsave);
@@ -84,7 +84,7 @@ void state_normalise_xsave(uint8_t *xsave);
 
 /* ---- test case ---- */
 
-#define MAX_CODE 768
+#define MAX_CODE  768
 #define MAX_INSNS 96
 #define MAX_POKES 48
 
@@ -98,29 +98,29 @@ struct test_case {
     uint64_t seed;
     uint64_t index;
     char cls[16];
-    bool code32;            /* compatibility mode: CS.L = 0, CS.D = 1 */
-    uint64_t mem_seed;      /* layout_fill() */
-    struct cpu_state init;  /* init.rip: entry point */
+    bool code32;           /* compatibility mode: CS.L = 0, CS.D = 1 */
+    uint64_t mem_seed;     /* layout_fill() */
+    struct cpu_state init; /* init.rip: entry point */
     uint64_t code_va;
     unsigned code_len;
     uint8_t code[MAX_CODE];
     unsigned nr_insns;
     uint16_t insn_off[MAX_INSNS];
-    bool glued[MAX_INSNS];  /* belongs to the one before: the shrinker drops both or none */
+    bool glued[MAX_INSNS]; /* belongs to the one before: the shrinker drops both or none */
     unsigned nr_pokes;
     struct poke poke[MAX_POKES];
-    bool loose_cr2;         /* CR2 need only be near: CPUs touch the area of FXSAVE & Co. in orders of their own */
-    uint64_t flags_mask;    /* RFLAGS bits that are not compared, 0 so far: the same CPU computes both */
+    bool loose_cr2; /* CR2 need only be near: CPUs touch the area of FXSAVE & Co. in orders of their own */
+    uint64_t flags_mask; /* RFLAGS bits that are not compared, 0 so far: the same CPU computes both */
 };
 
 /* Base of the FS and GS segments of 32-bit code, and their selectors (in the native child's LDT). */
-#define FS_BASE_32 (DATA_LOW + 0x1100)
-#define GS_BASE_32 (DATA_LOW + 0x6080)
-#define SEL_FS_32 0x07
-#define SEL_GS_32 0x0f
+#define FS_BASE_32  (DATA_LOW + 0x1100)
+#define GS_BASE_32  (DATA_LOW + 0x6080)
+#define SEL_FS_32   0x07
+#define SEL_GS_32   0x0f
 #define SEL_CODE_64 0x33
 #define SEL_CODE_32 0x23
-#define SEL_DATA 0x2b
+#define SEL_DATA    0x2b
 
 /* Adds a poke; false if there is no room. len is 1 .. 32. */
 bool case_poke(struct test_case *t, uint64_t va, const void *data, unsigned len);
@@ -134,8 +134,8 @@ enum outcome_kind {
     OUTCOME_EXCEPTION, /* [vector, error, cr2] */
     OUTCOME_SYSCALL,   /* SYSCALL, or INT 80h natively caught by seccomp; state.rip behind it */
     OUTCOME_TIMEOUT,   /* still running after the time limit */
-    OUTCOME_PANEL,     /* engine: a far transfer at state.rip, left to the panel (tests/unit/test_emulate.c) */
-    OUTCOME_DIED,      /* native: the child died; engine: it asked for something senseless (why) */
+    OUTCOME_PANEL, /* engine: a far transfer at state.rip, left to the panel (tests/unit/test_emulate.c) */
+    OUTCOME_DIED,  /* native: the child died; engine: it asked for something senseless (why) */
 };
 
 struct outcome {

@@ -11,17 +11,18 @@
 
 static const char *const gpr_names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                           "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-static const char *const vector_names[32] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "9",
-                                             "#TS", "#NP", "#SS", "#GP", "#PF", "15",  "#MF", "#AC", "#MC", "#XM"};
+static const char *const vector_names[32] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD",
+                                             "#NM", "#DF", "9",   "#TS", "#NP", "#SS", "#GP",
+                                             "#PF", "15",  "#MF", "#AC", "#MC", "#XM"};
 
 static void print_flags(uint64_t f, FILE *to)
 {
     static const struct {
         uint64_t bit;
         const char *name;
-    } names[] = {{FLAG_CF, "cf"}, {FLAG_PF, "pf"}, {FLAG_AF, "af"}, {FLAG_ZF, "zf"}, {FLAG_SF, "sf"},
-                 {FLAG_OF, "of"}, {FLAG_DF, "df"}, {FLAG_TF, "tf"}, {FLAG_NT, "nt"}, {FLAG_AC, "ac"},
-                 {FLAG_ID, "id"}, {FLAG_RF, "rf"}};
+    } names[] = {{FLAG_CF, "cf"}, {FLAG_PF, "pf"}, {FLAG_AF, "af"}, {FLAG_ZF, "zf"},
+                 {FLAG_SF, "sf"}, {FLAG_OF, "of"}, {FLAG_DF, "df"}, {FLAG_TF, "tf"},
+                 {FLAG_NT, "nt"}, {FLAG_AC, "ac"}, {FLAG_ID, "id"}, {FLAG_RF, "rf"}};
 
     fprintf(to, "%#lx", f);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -64,7 +65,8 @@ struct diff {
     unsigned kind; /* DIFF_* of what is being compared */
 };
 
-static void diff_bytes(struct diff *d, const char *name, unsigned nr, const uint8_t *a, const uint8_t *b, unsigned n)
+static void diff_bytes(struct diff *d, const char *name, unsigned nr, const uint8_t *a, const uint8_t *b,
+                       unsigned n)
 {
     if (!memcmp(a, b, n))
         return;
@@ -97,7 +99,8 @@ static void diff_memory(struct diff *d, const uint8_t *a, const uint8_t *b)
         return;
     d->differs |= d->kind;
     for (unsigned i = 0; d->f && i < layout_nr_pages && shown < 12; i++) {
-        const uint8_t *pa = a + layout_pages[i].frame * PAGE_SIZE, *pb = b + layout_pages[i].frame * PAGE_SIZE;
+        const uint8_t *pa = a + layout_pages[i].frame * PAGE_SIZE,
+                      *pb = b + layout_pages[i].frame * PAGE_SIZE;
 
         for (unsigned off = 0; off < PAGE_SIZE && shown < 12; off += 8)
             if (memcmp(pa + off, pb + off, 8)) {
@@ -116,8 +119,9 @@ static bool same_cr2(const struct test_case *t, uint64_t a, uint64_t b)
     return a == b || (t->loose_cr2 && a - b + 1024 < 2048);
 }
 
-unsigned outcome_diff(const struct test_case *t, const struct outcome *a, const uint8_t *a_mem, const struct outcome *b,
-                   const uint8_t *b_mem, FILE *f, const char *a_name, const char *b_name)
+unsigned outcome_diff(const struct test_case *t, const struct outcome *a, const uint8_t *a_mem,
+                      const struct outcome *b, const uint8_t *b_mem, FILE *f, const char *a_name,
+                      const char *b_name)
 {
     struct diff d = {f, a_name, b_name, 0, DIFF_END};
     const uint8_t *x = a->state.xsave, *y = b->state.xsave;
@@ -197,9 +201,9 @@ void case_print(const struct test_case *t, FILE *f)
     fprintf(f, " %s code at %#lx, %s\n", t->code32 ? "32-bit" : "64-bit", t->code_va, t->cls);
     while (off < t->code_len) {
         unsigned n = 1;
-        bool ok = ZYAN_SUCCESS(ZydisDisassembleIntel(
-            t->code32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64, t->code_va + off,
-            t->code + off, t->code_len - off, &in));
+        bool ok = ZYAN_SUCCESS(
+            ZydisDisassembleIntel(t->code32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
+                                  t->code_va + off, t->code + off, t->code_len - off, &in));
 
         if (ok)
             n = in.info.length;

@@ -30,7 +30,6 @@
 
 #define MAX_JOBS 64
 
-
 static struct {
     uint64_t seed, count, first;
     double hours;
@@ -39,13 +38,14 @@ static struct {
     const char *out_dir;
     const struct gen_class *wheel[1024]; /* class of index i: wheel[i % wheel_len] */
     unsigned wheel_len;
-} opt = {.seed = 1, .count = 300000, .max_fail = 20, .out_dir = "build/tests/cputest-failures", .shrink = true};
+} opt = {
+    .seed = 1, .count = 300000, .max_fail = 20, .out_dir = "build/tests/cputest-failures", .shrink = true};
 
 /* Shared by parent and workers. */
 #define MAX_CLASSES 64
-#define END_HLT 32 /* columns 0 .. 31: vectors */
+#define END_HLT     32 /* columns 0 .. 31: vectors */
 #define END_SYSCALL 33
-#define NR_ENDS 34
+#define NR_ENDS     34
 
 struct worker {
     uint64_t index; /* the case being run by the engine, or being made */
@@ -56,7 +56,7 @@ struct worker {
 static struct shared {
     bool stop;
     struct worker worker[MAX_JOBS];
-} *shared;
+} * shared;
 
 /* What replaying has come to; without options it comes before the run, and counts with it. */
 static struct replayed {
@@ -89,7 +89,8 @@ static void run_other(const struct test_case *t, struct outcome *out, const uint
 /* Whether both sides came to the same far transfer, which the CPU refuses and the engine leaves to the panel. */
 static bool is_panels(const struct outcome *native, const struct outcome *other)
 {
-    return other->kind == OUTCOME_PANEL && native->kind == OUTCOME_EXCEPTION && native->state.rip == other->state.rip;
+    return other->kind == OUTCOME_PANEL && native->kind == OUTCOME_EXCEPTION &&
+           native->state.rip == other->state.rip;
 }
 
 static const char *other_name(void)
@@ -232,7 +233,8 @@ static uint64_t total_failed(void)
 }
 
 /* Counts how the case ended. */
-static void note_end(struct worker *w, const struct test_case *t, const struct gen_class *c, const struct outcome *o)
+static void note_end(struct worker *w, const struct test_case *t, const struct gen_class *c,
+                     const struct outcome *o)
 {
     uint64_t off = o->state.rip - t->code_va;
     unsigned end = o->vector & 31;
@@ -397,8 +399,9 @@ static void print_ends(void)
     static const struct {
         unsigned end;
         const char *name;
-    } columns[] = {{END_HLT, "end"}, {13, "#GP"}, {14, "#PF"}, {6, "#UD"}, {0, "#DE"}, {1, "#DB"}, {3, "#BP"}, {4, "#OF"},
-                   {5, "#BR"}, {12, "#SS"}, {16, "#MF"}, {17, "#AC"}, {19, "#XM"}, {END_SYSCALL, "sys"}};
+    } columns[] = {{END_HLT, "end"}, {13, "#GP"}, {14, "#PF"}, {6, "#UD"},          {0, "#DE"},
+                   {1, "#DB"},       {3, "#BP"},  {4, "#OF"},  {5, "#BR"},          {12, "#SS"},
+                   {16, "#MF"},      {17, "#AC"}, {19, "#XM"}, {END_SYSCALL, "sys"}};
 
     printf("%-10s", "class");
     for (size_t j = 0; j < ARRAY_SIZE(columns); j++)
@@ -535,7 +538,8 @@ static void replay_files(char **files, unsigned n, struct replayed *count)
 /* In a process of its own, as run_all() wants to start with no engine. A child that dies is a failure. */
 static void replay_in_child(char **files, unsigned n, struct replayed *count)
 {
-    struct replayed *shown = mmap(NULL, sizeof(*shown), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct replayed *shown =
+        mmap(NULL, sizeof(*shown), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int status;
     pid_t pid;
 
@@ -653,35 +657,64 @@ static void build_wheel(const char *names)
 
 static void usage(FILE *f)
 {
-    fprintf(f, "usage: cputest                      replay tests/cpu/regress/*.txt, then run random cases\n"
-               "       cputest [options]            run random cases on the host CPU and through the engine\n"
-               "       cputest [options] --replay FILE...\n"
-               "  --seed N          the run (1); the same seed makes the same cases\n"
-               "  --count N         cases (300000)\n"
-               "  --hours H         run on for H hours instead\n"
-               "  --class NAME,...  only these classes; --list shows them\n"
-               "  --index N         only case N of the run, in full\n"
-               "  --first N         start with case N\n"
-               "  --jobs N          worker processes (one a CPU)\n"
-               "  --max-fail N      stop after so many failures (20)\n"
-               "  --out DIR         where failing cases are saved (%s)\n"
-               "  --no-shrink       report failing cases as they are\n"
-               "  --native-only     the host CPU against itself: checks the test\n"
-               "  --debug LIST      debug output of the engine, as of diptych run\n"
-               "  --verbose         say more\n",
+    fprintf(f,
+            "usage: cputest                      replay tests/cpu/regress/*.txt, then run random cases\n"
+            "       cputest [options]            run random cases on the host CPU and through the engine\n"
+            "       cputest [options] --replay FILE...\n"
+            "  --seed N          the run (1); the same seed makes the same cases\n"
+            "  --count N         cases (300000)\n"
+            "  --hours H         run on for H hours instead\n"
+            "  --class NAME,...  only these classes; --list shows them\n"
+            "  --index N         only case N of the run, in full\n"
+            "  --first N         start with case N\n"
+            "  --jobs N          worker processes (one a CPU)\n"
+            "  --max-fail N      stop after so many failures (20)\n"
+            "  --out DIR         where failing cases are saved (%s)\n"
+            "  --no-shrink       report failing cases as they are\n"
+            "  --native-only     the host CPU against itself: checks the test\n"
+            "  --debug LIST      debug output of the engine, as of diptych run\n"
+            "  --verbose         say more\n",
             opt.out_dir);
 }
 
 int main(int argc, char **argv)
 {
-    enum { SEED = 256, COUNT, HOURS, CLASS, INDEX, FIRST, JOBS, MAX_FAIL, OUT, NO_SHRINK, NATIVE, VERBOSE, LIST,
-           REPLAY, DEBUG, HELP };
+    enum {
+        SEED = 256,
+        COUNT,
+        HOURS,
+        CLASS,
+        INDEX,
+        FIRST,
+        JOBS,
+        MAX_FAIL,
+        OUT,
+        NO_SHRINK,
+        NATIVE,
+        VERBOSE,
+        LIST,
+        REPLAY,
+        DEBUG,
+        HELP
+    };
     static const struct option options[] = {
-        {"seed", 1, NULL, SEED}, {"count", 1, NULL, COUNT}, {"hours", 1, NULL, HOURS}, {"class", 1, NULL, CLASS},
-        {"index", 1, NULL, INDEX}, {"first", 1, NULL, FIRST}, {"jobs", 1, NULL, JOBS},
-        {"max-fail", 1, NULL, MAX_FAIL}, {"out", 1, NULL, OUT}, {"no-shrink", 0, NULL, NO_SHRINK},
-        {"native-only", 0, NULL, NATIVE}, {"verbose", 0, NULL, VERBOSE}, {"list", 0, NULL, LIST},
-        {"replay", 0, NULL, REPLAY}, {"debug", 1, NULL, DEBUG}, {"help", 0, NULL, HELP}, {0},
+        {"seed", 1, NULL, SEED},
+        {"count", 1, NULL, COUNT},
+        {"hours", 1, NULL, HOURS},
+        {"class", 1, NULL, CLASS},
+        {"index", 1, NULL, INDEX},
+        {"first", 1, NULL, FIRST},
+        {"jobs", 1, NULL, JOBS},
+        {"max-fail", 1, NULL, MAX_FAIL},
+        {"out", 1, NULL, OUT},
+        {"no-shrink", 0, NULL, NO_SHRINK},
+        {"native-only", 0, NULL, NATIVE},
+        {"verbose", 0, NULL, VERBOSE},
+        {"list", 0, NULL, LIST},
+        {"replay", 0, NULL, REPLAY},
+        {"debug", 1, NULL, DEBUG},
+        {"help", 0, NULL, HELP},
+        {0},
     };
     const char *names = NULL;
     char bad[64];
@@ -691,29 +724,60 @@ int main(int argc, char **argv)
     opt.jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
-        case SEED: opt.seed = strtoul(optarg, NULL, 0); break;
-        case COUNT: opt.count = strtoul(optarg, NULL, 0); break;
-        case HOURS: opt.hours = strtod(optarg, NULL); break;
-        case CLASS: names = optarg; break;
-        case INDEX: opt.first = strtoul(optarg, NULL, 0); one = true; break;
-        case FIRST: opt.first = strtoul(optarg, NULL, 0); break;
-        case JOBS: opt.jobs = (unsigned)strtoul(optarg, NULL, 0); break;
-        case MAX_FAIL: opt.max_fail = (unsigned)strtoul(optarg, NULL, 0); break;
-        case OUT: opt.out_dir = optarg; break;
-        case NO_SHRINK: opt.shrink = false; break;
-        case NATIVE: opt.native_only = true; break;
-        case VERBOSE: opt.verbose = true; break;
+        case SEED:
+            opt.seed = strtoul(optarg, NULL, 0);
+            break;
+        case COUNT:
+            opt.count = strtoul(optarg, NULL, 0);
+            break;
+        case HOURS:
+            opt.hours = strtod(optarg, NULL);
+            break;
+        case CLASS:
+            names = optarg;
+            break;
+        case INDEX:
+            opt.first = strtoul(optarg, NULL, 0);
+            one = true;
+            break;
+        case FIRST:
+            opt.first = strtoul(optarg, NULL, 0);
+            break;
+        case JOBS:
+            opt.jobs = (unsigned)strtoul(optarg, NULL, 0);
+            break;
+        case MAX_FAIL:
+            opt.max_fail = (unsigned)strtoul(optarg, NULL, 0);
+            break;
+        case OUT:
+            opt.out_dir = optarg;
+            break;
+        case NO_SHRINK:
+            opt.shrink = false;
+            break;
+        case NATIVE:
+            opt.native_only = true;
+            break;
+        case VERBOSE:
+            opt.verbose = true;
+            break;
         case LIST:
             for (unsigned i = 0; i < gen_nr_classes; i++)
                 printf("%-10s %s\n", gen_classes[i].name, gen_classes[i].what);
             return 0;
-        case REPLAY: replay = true; break;
+        case REPLAY:
+            replay = true;
+            break;
         case DEBUG:
             if (debug_parse(optarg, &debug.mask, bad, sizeof(bad)))
                 errx(2, "'%s' is no debug option", bad);
             break;
-        case HELP: usage(stdout); return 0;
-        default: usage(stderr); return 2;
+        case HELP:
+            usage(stdout);
+            return 0;
+        default:
+            usage(stderr);
+            return 2;
         }
     }
     if (optind < argc && !replay) {

@@ -26,13 +26,13 @@
 #include "engine/engine.h"
 #include "mem/machine.h"
 
-#define RAM_FRAMES 4096
-#define DOMID 1
+#define RAM_FRAMES  4096
+#define DOMID       1
 #define CACHE_BYTES (8UL << 20)
 
 #define ATTR_CODE_64 0xa0fb /* G, L, P, DPL 3, code, accessed */
 #define ATTR_CODE_32 0xc0fb /* G, D */
-#define ATTR_DATA 0xc0f3    /* G, B, P, DPL 3, data writable, accessed */
+#define ATTR_DATA    0xc0f3 /* G, B, P, DPL 3, data writable, accessed */
 
 static struct vcpu *vcpu;
 static struct domain domain;
@@ -45,8 +45,8 @@ static uint8_t fpu_out[XSAVE_BYTES] __attribute__((aligned(64)));
 /* ---- the panel; light code ---- */
 
 /* Light: no libc, so that no vector register changes. */
-__attribute__((target("general-regs-only"))) static bool panel_walk(struct vcpu *v, gva_t a, enum access access,
-                                                                    struct translation *t, uint32_t *pfec)
+__attribute__((target("general-regs-only"))) static bool
+panel_walk(struct vcpu *v, gva_t a, enum access access, struct translation *t, uint32_t *pfec)
 {
     uint32_t code = (v->user_mode ? PFEC_USER : 0) | (access == ACCESS_WRITE ? PFEC_WRITE : 0) |
                     (access == ACCESS_FETCH ? PFEC_FETCH : 0);
@@ -73,8 +73,8 @@ __attribute__((target("general-regs-only"))) static bool panel_walk(struct vcpu 
     return true;
 }
 
-__attribute__((target("general-regs-only"))) static bool panel_trapped_write(struct vcpu *v, mfn_t m, unsigned off,
-                                                                             const void *data, unsigned size)
+__attribute__((target("general-regs-only"))) static bool
+panel_trapped_write(struct vcpu *v, mfn_t m, unsigned off, const void *data, unsigned size)
 {
     volatile uint8_t *to = machine_hva(m);
 
@@ -92,8 +92,8 @@ static const struct guest_ops panel_ops = {.walk = panel_walk, .trapped_write = 
 
 /* ---- time limit and kicks, from another thread ---- */
 
-static int run_serial;      /* odd while a case runs */
-static bool kicking;        /* the running case is to be kicked often */
+static int run_serial; /* odd while a case runs */
+static bool kicking;   /* the running case is to be kicked often */
 static bool timed_out;
 
 #define LIMIT_MS 2000
@@ -133,7 +133,6 @@ static void *watch(void *arg)
 }
 
 /* ---- entering ---- */
-
 
 long run_with_fpu(struct vcpu *v, const void *in, void *out);
 
@@ -266,8 +265,9 @@ static void outcome_emulate(const struct test_case *t, struct outcome *out)
                           : VEC_UD;
         return;
     }
-    if (in.mnemonic == ZYDIS_MNEMONIC_UD0 || in.mnemonic == ZYDIS_MNEMONIC_UD1 || in.mnemonic == ZYDIS_MNEMONIC_UD2 ||
-        in.meta.category == ZYDIS_CATEGORY_SMAP || in.mnemonic == ZYDIS_MNEMONIC_RSM) {
+    if (in.mnemonic == ZYDIS_MNEMONIC_UD0 || in.mnemonic == ZYDIS_MNEMONIC_UD1 ||
+        in.mnemonic == ZYDIS_MNEMONIC_UD2 || in.meta.category == ZYDIS_CATEGORY_SMAP ||
+        in.mnemonic == ZYDIS_MNEMONIC_RSM) {
         out->vector = VEC_UD;
         return;
     }
@@ -299,8 +299,8 @@ static void outcome_from_exit(const struct test_case *t, struct outcome *out)
         out->vector = vec;
         out->error = x->has_error ? x->error : 0;
         out->cr2 = vec == VEC_PF ? x->cr2 : 0;
-        if (x->has_error != (vec == VEC_PF || vec == VEC_GP || vec == VEC_SS || vec == VEC_NP || vec == VEC_TS ||
-                             vec == VEC_AC)) {
+        if (x->has_error != (vec == VEC_PF || vec == VEC_GP || vec == VEC_SS || vec == VEC_NP ||
+                             vec == VEC_TS || vec == VEC_AC)) {
             out->kind = OUTCOME_DIED;
             snprintf(out->why, sizeof(out->why), "vector %u: has_error is %d", vec, x->has_error);
         }

@@ -66,16 +66,21 @@ static const struct ban bans[] = {
 
 /* Extensions that a guest is not shown, or that need more than the CPU (enclaves, keys, tiles). */
 static const uint8_t ext_banned[] = {
-    ZYDIS_ISA_EXT_AMD_INVLPGB, ZYDIS_ISA_EXT_AMX_BF16, ZYDIS_ISA_EXT_AMX_INT8, ZYDIS_ISA_EXT_AMX_TILE,
-    ZYDIS_ISA_EXT_AVX512EVEX, ZYDIS_ISA_EXT_AVX512VEX, ZYDIS_ISA_EXT_AVX_VNNI, ZYDIS_ISA_EXT_CET,
-    ZYDIS_ISA_EXT_CLDEMOTE, ZYDIS_ISA_EXT_CLZERO, ZYDIS_ISA_EXT_ENQCMD, ZYDIS_ISA_EXT_HRESET,
-    ZYDIS_ISA_EXT_INVPCID, ZYDIS_ISA_EXT_KEYLOCKER, ZYDIS_ISA_EXT_KEYLOCKER_WIDE, ZYDIS_ISA_EXT_KNC,
-    ZYDIS_ISA_EXT_KNCE, ZYDIS_ISA_EXT_KNCV, ZYDIS_ISA_EXT_MCOMMIT, ZYDIS_ISA_EXT_MONITOR, ZYDIS_ISA_EXT_MONITORX,
-    ZYDIS_ISA_EXT_MOVDIR, ZYDIS_ISA_EXT_MPX, ZYDIS_ISA_EXT_PADLOCK, ZYDIS_ISA_EXT_PCONFIG, ZYDIS_ISA_EXT_PKU,
-    ZYDIS_ISA_EXT_PT, ZYDIS_ISA_EXT_RTM, ZYDIS_ISA_EXT_SERIALIZE, ZYDIS_ISA_EXT_SGX, ZYDIS_ISA_EXT_SGX_ENCLV,
-    ZYDIS_ISA_EXT_SMX, ZYDIS_ISA_EXT_SNP, ZYDIS_ISA_EXT_SVM, ZYDIS_ISA_EXT_TDX, ZYDIS_ISA_EXT_TSX_LDTRK,
-    ZYDIS_ISA_EXT_UINTR, ZYDIS_ISA_EXT_VMFUNC, ZYDIS_ISA_EXT_VTX, ZYDIS_ISA_EXT_WAITPKG, ZYDIS_ISA_EXT_XSAVEC,
-    ZYDIS_ISA_EXT_XSAVES, ZYDIS_ISA_EXT_XSAVEOPT,
+    ZYDIS_ISA_EXT_AMD_INVLPGB, ZYDIS_ISA_EXT_AMX_BF16,   ZYDIS_ISA_EXT_AMX_INT8,
+    ZYDIS_ISA_EXT_AMX_TILE,    ZYDIS_ISA_EXT_AVX512EVEX, ZYDIS_ISA_EXT_AVX512VEX,
+    ZYDIS_ISA_EXT_AVX_VNNI,    ZYDIS_ISA_EXT_CET,        ZYDIS_ISA_EXT_CLDEMOTE,
+    ZYDIS_ISA_EXT_CLZERO,      ZYDIS_ISA_EXT_ENQCMD,     ZYDIS_ISA_EXT_HRESET,
+    ZYDIS_ISA_EXT_INVPCID,     ZYDIS_ISA_EXT_KEYLOCKER,  ZYDIS_ISA_EXT_KEYLOCKER_WIDE,
+    ZYDIS_ISA_EXT_KNC,         ZYDIS_ISA_EXT_KNCE,       ZYDIS_ISA_EXT_KNCV,
+    ZYDIS_ISA_EXT_MCOMMIT,     ZYDIS_ISA_EXT_MONITOR,    ZYDIS_ISA_EXT_MONITORX,
+    ZYDIS_ISA_EXT_MOVDIR,      ZYDIS_ISA_EXT_MPX,        ZYDIS_ISA_EXT_PADLOCK,
+    ZYDIS_ISA_EXT_PCONFIG,     ZYDIS_ISA_EXT_PKU,        ZYDIS_ISA_EXT_PT,
+    ZYDIS_ISA_EXT_RTM,         ZYDIS_ISA_EXT_SERIALIZE,  ZYDIS_ISA_EXT_SGX,
+    ZYDIS_ISA_EXT_SGX_ENCLV,   ZYDIS_ISA_EXT_SMX,        ZYDIS_ISA_EXT_SNP,
+    ZYDIS_ISA_EXT_SVM,         ZYDIS_ISA_EXT_TDX,        ZYDIS_ISA_EXT_TSX_LDTRK,
+    ZYDIS_ISA_EXT_UINTR,       ZYDIS_ISA_EXT_VMFUNC,     ZYDIS_ISA_EXT_VTX,
+    ZYDIS_ISA_EXT_WAITPKG,     ZYDIS_ISA_EXT_XSAVEC,     ZYDIS_ISA_EXT_XSAVES,
+    ZYDIS_ISA_EXT_XSAVEOPT,
 };
 
 const char *forms_banned(const ZydisDecodedInstruction *in)
@@ -140,9 +145,9 @@ static bool is_prefix_byte(const struct form *f, bool code32)
 
     if (f->vex || f->map)
         return !f->vex && f->map == 1 && (o == 0x38 || o == 0x3a);
-    return o == 0x0f || o == 0x26 || o == 0x2e || o == 0x36 || o == 0x3e || o == 0x64 || o == 0x65 || o == 0x66 ||
-           o == 0x67 || o == 0xf0 || o == 0xf2 || o == 0xf3 || (!code32 && (o & 0xf0) == 0x40) || o == 0x62 ||
-           ((o == 0xc4 || o == 0xc5));
+    return o == 0x0f || o == 0x26 || o == 0x2e || o == 0x36 || o == 0x3e || o == 0x64 || o == 0x65 ||
+           o == 0x66 || o == 0x67 || o == 0xf0 || o == 0xf2 || o == 0xf3 || (!code32 && (o & 0xf0) == 0x40) ||
+           o == 0x62 || ((o == 0xc4 || o == 0xc5));
 }
 
 struct builder {
@@ -248,8 +253,12 @@ const struct form_list *forms_all(bool code32)
         for (unsigned map = vex; map < 4; map++)
             for (unsigned op = 0; op < 256; op++)
                 for (unsigned bits = 0; bits < 16; bits++) {
-                    struct form f = {.vex = vex, .map = (uint8_t)map, .opcode = (uint8_t)op, .pp = bits & 3,
-                                     .w = bits & 4, .l = bits & 8};
+                    struct form f = {.vex = vex,
+                                     .map = (uint8_t)map,
+                                     .opcode = (uint8_t)op,
+                                     .pp = bits & 3,
+                                     .w = bits & 4,
+                                     .l = bits & 8};
 
                     if ((!vex && f.l) || (!vex && code32 && f.w) || (!vex && !map && f.pp > 1))
                         continue;
@@ -274,7 +283,8 @@ struct form_set *forms_select(bool code32, bool (*want)(const struct form *f))
     struct form_set *s = calloc(1, sizeof(*s));
     unsigned n = 0;
 
-    if (!s || !(s->form = calloc(all->nr, sizeof(*s->form))) || !(s->start = calloc(all->nr + 1, sizeof(unsigned))))
+    if (!s || !(s->form = calloc(all->nr, sizeof(*s->form))) ||
+        !(s->start = calloc(all->nr + 1, sizeof(unsigned))))
         err(1, "cputest");
     for (unsigned i = 0; i < all->nr; i++)
         if (want(&all->form[i]))

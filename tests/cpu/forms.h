@@ -12,15 +12,15 @@
 
 struct form {
     bool vex;
-    uint8_t map;     /* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A */
+    uint8_t map; /* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A */
     uint8_t opcode;
-    uint8_t pp;      /* 0: none, 1: 66, 2: F3, 3: F2 */
-    bool w, l;       /* REX.W or VEX.W; VEX.L */
+    uint8_t pp; /* 0: none, 1: 66, 2: F3, 3: F2 */
+    bool w, l;  /* REX.W or VEX.W; VEX.L */
     bool modrm;
-    bool mem;        /* ModRM names memory */
-    uint8_t reg;     /* ModRM.reg if reg_fixed */
+    bool mem;    /* ModRM names memory */
+    uint8_t reg; /* ModRM.reg if reg_fixed */
     bool reg_fixed;
-    uint8_t rm;      /* ModRM.rm of a register form if rm_fixed (x87) */
+    uint8_t rm; /* ModRM.rm of a register form if rm_fixed (x87) */
     bool rm_fixed;
     uint16_t mnemonic;
     uint8_t category, isa_ext;

@@ -98,7 +98,7 @@ unsigned gen_dest(struct gen *g)
         if (may_write(g, reg) && (reg != RSP || rng_pct(&g->r, 10)))
             break;
     }
-    g->known &= (uint16_t)~(1u << reg);
+    g->known &= (uint16_t) ~(1u << reg);
     return reg;
 }
 
@@ -136,7 +136,7 @@ out:
 
 static const uint64_t good_runs[][2] = {
     /* writable, first byte and bytes */
-    {DATA_LOW + 0x1000, 0x2000}, {DATA_LOW + 0x4000, 0x1000}, {DATA_LOW + 0x6000, 0x2000},
+    {DATA_LOW + 0x1000, 0x2000},  {DATA_LOW + 0x4000, 0x1000},  {DATA_LOW + 0x6000, 0x2000},
     {STACK_LOW + 0x1000, 0x0800}, {DATA_HIGH + 0x1000, 0x2000},
 };
 
@@ -151,8 +151,8 @@ uint64_t gen_target_good(struct gen *g, unsigned n)
 
 /* Ends of runs: the bytes before are fine, those after are not, or the other way round. */
 static const uint64_t bad_edges[] = {
-    DATA_LOW + 0x1000, DATA_LOW + 0x3000, DATA_LOW + 0x4000, DATA_LOW + 0x5000, DATA_LOW + 0x6000,
-    DATA_LOW + 0x8000, STACK_LOW + 0x1000, STACK_LOW + 0x3000,
+    DATA_LOW + 0x1000,  DATA_LOW + 0x3000,  DATA_LOW + 0x4000,  DATA_LOW + 0x5000,
+    DATA_LOW + 0x6000,  DATA_LOW + 0x8000,  STACK_LOW + 0x1000, STACK_LOW + 0x3000,
     DATA_HIGH + 0x1000, DATA_HIGH + 0x3000, DATA_HIGH + 0x4000,
 };
 
@@ -252,8 +252,8 @@ static bool try_address(struct gen *g, uint64_t target, struct address *a)
     }
     if (form == 0 && !g->code32) {
         a->rip = true;
-        return fits32((int64_t)(target - gen_here(g)) + 0x1000) && fits32((int64_t)(target - gen_here(g)) - 0x1000) &&
-               !a->a32;
+        return fits32((int64_t)(target - gen_here(g)) + 0x1000) &&
+               fits32((int64_t)(target - gen_here(g)) - 0x1000) && !a->a32;
     }
     if (form > 1) {
         a->base = (unsigned)rng_below(&g->r, g->nr_gprs);
@@ -300,9 +300,9 @@ static void find_address(struct gen *g, uint64_t target, struct address *a)
 struct encoding {
     const struct form *f;
     unsigned reg, rm, vvvv;
-    bool rex;        /* a REX prefix even if nothing needs it */
+    bool rex; /* a REX prefix even if nothing needs it */
     bool lock;
-    bool vex2;       /* two-byte VEX where possible */
+    bool vex2;               /* two-byte VEX where possible */
     const struct address *a; /* NULL: rm is a register */
 };
 

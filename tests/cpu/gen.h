@@ -24,17 +24,17 @@ struct gen {
     struct test_case *t;
     ZydisDecoder dec;
     bool code32;
-    unsigned nr_gprs;     /* 8 or 16 */
-    uint64_t val[16];     /* what the registers that are known hold */
-    uint16_t known;       /* bit = register */
-    uint16_t locked;      /* not to be written: loop counters, what a loop body needs */
-    bool segments_known;  /* FS and GS bases still as at the start */
-    bool code_high;       /* code lies at CODE_HIGH */
-    unsigned fault_pct;   /* chance that a memory operand faults */
-    unsigned unmask_pct;  /* chance that x87 and SIMD exceptions start unmasked */
-    bool no_stack_red;    /* nothing is to be addressed below RSP */
-    uint64_t hot[4];      /* addresses used again and again */
-    bool full;            /* no room for more code */
+    unsigned nr_gprs;    /* 8 or 16 */
+    uint64_t val[16];    /* what the registers that are known hold */
+    uint16_t known;      /* bit = register */
+    uint16_t locked;     /* not to be written: loop counters, what a loop body needs */
+    bool segments_known; /* FS and GS bases still as at the start */
+    bool code_high;      /* code lies at CODE_HIGH */
+    unsigned fault_pct;  /* chance that a memory operand faults */
+    unsigned unmask_pct; /* chance that x87 and SIMD exceptions start unmasked */
+    bool no_stack_red;   /* nothing is to be addressed below RSP */
+    uint64_t hot[4];     /* addresses used again and again */
+    bool full;           /* no room for more code */
 };
 
 /* ---- gen.c ---- */
@@ -86,13 +86,13 @@ void gen_initial_state(struct gen *g);
 struct gen_class {
     const char *name;
     const char *what;
-    unsigned weight;                       /* share of all cases */
-    unsigned modes;                        /* GEN_64 | GEN_32 */
-    bool (*want)(const struct form *f);    /* forms of the class, NULL: none */
+    unsigned weight;                    /* share of all cases */
+    unsigned modes;                     /* GEN_64 | GEN_32 */
+    bool (*want)(const struct form *f); /* forms of the class, NULL: none */
     void (*emit)(struct gen *g, const struct gen_class *c, const struct form_set *set);
     unsigned fault_pct;
     unsigned unmask_pct;
-    const char *cpu_flag;                  /* needs this flag of /proc/cpuinfo */
+    const char *cpu_flag; /* needs this flag of /proc/cpuinfo */
 };
 
 #define GEN_64 1u

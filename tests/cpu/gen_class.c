@@ -16,8 +16,9 @@ static bool is_base(const struct form *f)
 
 static bool want_alu(const struct form *f)
 {
-    return is_base(f) && (f->category == ZYDIS_CATEGORY_BINARY || f->category == ZYDIS_CATEGORY_LOGICAL ||
-                          f->category == ZYDIS_CATEGORY_DECIMAL || f->category == ZYDIS_CATEGORY_CONVERT) &&
+    return is_base(f) &&
+           (f->category == ZYDIS_CATEGORY_BINARY || f->category == ZYDIS_CATEGORY_LOGICAL ||
+            f->category == ZYDIS_CATEGORY_DECIMAL || f->category == ZYDIS_CATEGORY_CONVERT) &&
            f->mnemonic != ZYDIS_MNEMONIC_DIV && f->mnemonic != ZYDIS_MNEMONIC_IDIV &&
            f->mnemonic != ZYDIS_MNEMONIC_AAM && f->mnemonic != ZYDIS_MNEMONIC_MUL &&
            f->mnemonic != ZYDIS_MNEMONIC_IMUL;
@@ -99,15 +100,17 @@ static bool want_x87(const struct form *f)
 /* MMX registers or not: Zydis files the XMM forms of MMX instructions under SSE2 in isa_set only. */
 static bool want_mmx(const struct form *f)
 {
-    return !f->vex && (f->isa_ext == ZYDIS_ISA_EXT_MMX || f->isa_ext == ZYDIS_ISA_EXT_AMD3DNOW ||
-                       (f->pp == 0 && (f->isa_ext == ZYDIS_ISA_EXT_SSSE3 || f->category == ZYDIS_CATEGORY_MMX)));
+    return !f->vex &&
+           (f->isa_ext == ZYDIS_ISA_EXT_MMX || f->isa_ext == ZYDIS_ISA_EXT_AMD3DNOW ||
+            (f->pp == 0 && (f->isa_ext == ZYDIS_ISA_EXT_SSSE3 || f->category == ZYDIS_CATEGORY_MMX)));
 }
 
 static bool want_sse(const struct form *f)
 {
-    return !f->vex && (f->isa_ext == ZYDIS_ISA_EXT_SSE || f->isa_ext == ZYDIS_ISA_EXT_SSE2 ||
-                       f->isa_ext == ZYDIS_ISA_EXT_SSE3 || f->isa_ext == ZYDIS_ISA_EXT_SSSE3 ||
-                       f->isa_ext == ZYDIS_ISA_EXT_SSE4 || f->isa_ext == ZYDIS_ISA_EXT_SSE4A) &&
+    return !f->vex &&
+           (f->isa_ext == ZYDIS_ISA_EXT_SSE || f->isa_ext == ZYDIS_ISA_EXT_SSE2 ||
+            f->isa_ext == ZYDIS_ISA_EXT_SSE3 || f->isa_ext == ZYDIS_ISA_EXT_SSSE3 ||
+            f->isa_ext == ZYDIS_ISA_EXT_SSE4 || f->isa_ext == ZYDIS_ISA_EXT_SSE4A) &&
            f->mnemonic != ZYDIS_MNEMONIC_POPCNT && f->mnemonic != ZYDIS_MNEMONIC_CRC32;
 }
 
@@ -161,7 +164,8 @@ static bool want_priv(const struct form *f)
            f->category == ZYDIS_CATEGORY_IOSTRINGOP || f->category == ZYDIS_CATEGORY_SYSRET ||
            f->category == ZYDIS_CATEGORY_SMAP || f->mnemonic == ZYDIS_MNEMONIC_CLI ||
            f->mnemonic == ZYDIS_MNEMONIC_STI || is_system_mov(f) || f->mnemonic == ZYDIS_MNEMONIC_UD1 ||
-           f->mnemonic == ZYDIS_MNEMONIC_UD2 || f->isa_ext == ZYDIS_ISA_EXT_XOP || f->isa_ext == ZYDIS_ISA_EXT_FMA4;
+           f->mnemonic == ZYDIS_MNEMONIC_UD2 || f->isa_ext == ZYDIS_ISA_EXT_XOP ||
+           f->isa_ext == ZYDIS_ISA_EXT_FMA4;
 }
 
 static bool want_hint(const struct form *f)
@@ -178,8 +182,9 @@ static bool want_hint(const struct form *f)
 /* Memory operands of every kind and size, to be made to fault. */
 static bool want_memory(const struct form *f)
 {
-    return f->mem && (want_filler(f) || want_shift(f) || want_bit(f) || want_sse(f) || want_avx(f) ||
-                      want_x87(f) || want_atomic(f) || want_fma(f)) &&
+    return f->mem &&
+           (want_filler(f) || want_shift(f) || want_bit(f) || want_sse(f) || want_avx(f) || want_x87(f) ||
+            want_atomic(f) || want_fma(f)) &&
            f->mnemonic != ZYDIS_MNEMONIC_FXRSTOR && f->mnemonic != ZYDIS_MNEMONIC_FXRSTOR64;
 }
 
@@ -234,22 +239,25 @@ static void emit_last(struct gen *g, const struct gen_class *c, const struct for
 
 const struct gen_class gen_classes[] = {
     {"alu", "add .. xor, adc/sbb, inc/dec, neg/not, decimal", 8, BOTH, want_alu, emit_forms, 2, 0, NULL},
-    {"mov", "mov, movzx/movsx, lea, cmov, setcc, bswap, xchg, movbe, xlat", 8, BOTH, want_mov, emit_forms, 2, 0, NULL},
+    {"mov", "mov, movzx/movsx, lea, cmov, setcc, bswap, xchg, movbe, xlat", 8, BOTH, want_mov, emit_forms, 2,
+     0, NULL},
     {"shift", "shifts and rotates, shld/shrd", 6, BOTH, want_shift, emit_forms, 2, 0, NULL},
     {"muldiv", "mul, imul, div, idiv, aam; #DE", 5, BOTH, want_muldiv, emit_forms, 2, 0, NULL},
     {"bit", "bt*, bsf/bsr, tzcnt/lzcnt/popcnt, BMI, ADX, crc32", 6, BOTH, want_bit, emit_forms, 3, 0, NULL},
-    {"flags", "lahf/sahf, clc .. std, setcc/cmovcc, carry chains, pushf", 5, BOTH, want_flags, emit_forms, 2, 0, NULL},
+    {"flags", "lahf/sahf, clc .. std, setcc/cmovcc, carry chains, pushf", 5, BOTH, want_flags, emit_forms, 2,
+     0, NULL},
     {"popf", "popf of all flags a user may change", 2, BOTH, NULL, gen_emit_popf, 2, 0, NULL},
     {"atomic", "lock, xadd, cmpxchg, cmpxchg8b/16b, xchg", 5, BOTH, want_atomic, emit_forms, 3, 0, NULL},
     {"stack", "push/pop of all kinds, enter/leave, pusha", 5, BOTH, want_stack, emit_forms, 3, 0, NULL},
-    {"string", "movs .. scas, with rep, both directions, across pages, faulting half-way", 8, BOTH, want_string,
-     gen_emit_string, 10, 0, NULL},
+    {"string", "movs .. scas, with rep, both directions, across pages, faulting half-way", 8, BOTH,
+     want_string, gen_emit_string, 10, 0, NULL},
     {"jcc", "conditional branches, jrcxz", 5, BOTH, NULL, gen_emit_jcc, 2, 0, NULL},
     {"loop", "loops: blocks that run again", 5, BOTH, NULL, gen_emit_loop, 3, 0, NULL},
     {"call", "call/ret, recursion, returns that were not called", 5, BOTH, NULL, gen_emit_call, 2, 0, NULL},
     {"indirect", "jmp/call through registers and tables", 4, BOTH, NULL, gen_emit_indirect, 2, 0, NULL},
     {"smc", "code that changes itself", 6, BOTH, NULL, gen_emit_smc, 1, 0, NULL},
-    {"fetch", "instructions that run into bad pages; jumps to nowhere", 3, BOTH, NULL, gen_emit_fetch, 2, 0, NULL},
+    {"fetch", "instructions that run into bad pages; jumps to nowhere", 3, BOTH, NULL, gen_emit_fetch, 2, 0,
+     NULL},
     {"x87", "x87 arithmetic, loads and stores, transcendental", 8, BOTH, want_x87, emit_forms, 2, 5, NULL},
     {"mf", "x87 with exceptions unmasked: #MF", 4, BOTH, want_x87, emit_forms, 2, 100, NULL},
     {"fpuenv", "fnstenv/fldenv/fnsave/frstor/fxsave/xsave", 3, BOTH, want_x87, gen_emit_fpuenv, 2, 5, NULL},
@@ -261,13 +269,15 @@ const struct gen_class gen_classes[] = {
     {"fma", "FMA, F16C", 3, BOTH, want_fma, emit_forms, 2, 4, "fma"},
     {"gather", "gathers, masked moves", 4, BOTH, want_gather, gen_emit_gather, 15, 0, "avx2"},
     {"xm", "SIMD exceptions unmasked: #XM", 4, BOTH, want_mxcsr, emit_forms, 2, 100, "avx"},
-    {"fault", "memory operands on bad pages and across into them, not canonical", 8, BOTH, want_memory, emit_forms, 40,
-     4, NULL},
-    {"flagfault", "faults between producer and consumer of flags", 8, BOTH, want_memory, gen_emit_flagfault, 80, 0,
-     NULL},
+    {"fault", "memory operands on bad pages and across into them, not canonical", 8, BOTH, want_memory,
+     emit_forms, 40, 4, NULL},
+    {"flagfault", "faults between producer and consumer of flags", 8, BOTH, want_memory, gen_emit_flagfault,
+     80, 0, NULL},
     {"priv", "privileged and undefined instructions", 4, BOTH, want_priv, emit_last, 0, 0, NULL},
-    {"trap", "int3, int n, icebp, into, bound, syscall, single-step", 4, BOTH, NULL, gen_emit_trap, 2, 0, NULL},
-    {"hint", "nop, prefetch, fences, clflush, rd/wrfsbase, moffs", 2, BOTH, want_hint, emit_forms, 2, 0, NULL},
+    {"trap", "int3, int n, icebp, into, bound, syscall, single-step", 4, BOTH, NULL, gen_emit_trap, 2, 0,
+     NULL},
+    {"hint", "nop, prefetch, fences, clflush, rd/wrfsbase, moffs", 2, BOTH, want_hint, emit_forms, 2, 0,
+     NULL},
     {"prefix", "redundant, repeated and odd prefixes", 6, BOTH, want_any, gen_emit_prefix, 2, 0, NULL},
     {"fuzz", "random bytes", 5, BOTH, NULL, gen_emit_fuzz, 2, 0, NULL},
     {"any", "all forms, mixed", 6, BOTH, want_any, emit_forms, 4, 8, NULL},
@@ -279,7 +289,8 @@ void gen_case(struct test_case *t, const struct gen_class *c, uint64_t seed, uin
     static struct form_set *sets[ARRAY_SIZE(gen_classes)][2];
     struct form_set **set;
     struct gen g;
-    bool code32 = c->modes == GEN_32 || ((c->modes & GEN_32) && (index * 0x9e3779b97f4a7c15UL >> 40) % 100 < 28);
+    bool code32 =
+        c->modes == GEN_32 || ((c->modes & GEN_32) && (index * 0x9e3779b97f4a7c15UL >> 40) % 100 < 28);
 
     set = &sets[c - gen_classes][code32];
     if (c->want && !*set) {

@@ -12,7 +12,7 @@
 /* ---- forward branches ---- */
 
 struct fix {
-    unsigned at, size, end;   /* field to patch; where the displacement counts from */
+    unsigned at, size, end; /* field to patch; where the displacement counts from */
     uint16_t known;
     uint64_t val[16];
 };
@@ -44,7 +44,7 @@ static void land(struct gen *g, const struct fix *f)
     g->known &= f->known;
     for (unsigned i = 0; i < 16; i++)
         if (g->val[i] != f->val[i])
-            g->known &= (uint16_t)~(1u << i);
+            g->known &= (uint16_t) ~(1u << i);
 }
 
 static struct fix forward_jmp(struct gen *g)
@@ -126,7 +126,7 @@ static void close_loop(struct gen *g, unsigned to)
     if (kind == 2)
         GEN(g, 0x83, 0xe9, 0x01); /* sub ecx, 1 */
     else
-        GEN(g, 0xff, 0xc9); /* dec ecx */
+        GEN(g, 0xff, 0xc9);               /* dec ecx */
     off = GEN(g, 0x0f, 0x85, 0, 0, 0, 0); /* jnz */
     gen_patch(g, off + 2, (uint64_t)to - (off + 6), 4);
 }
@@ -141,7 +141,7 @@ void gen_emit_loop(struct gen *g, const struct gen_class *c, const struct form_s
     gen_set_reg(g, RCX, 1 + rng_below(&g->r, 40));
     before = freeze(g);
     g->locked |= 1u << RCX;
-    g->known &= (uint16_t)~(1u << RCX);
+    g->known &= (uint16_t) ~(1u << RCX);
     start = g->t->code_len;
     body(g, 1 + (unsigned)rng_below(&g->r, 6));
     close_loop(g, start);
@@ -185,7 +185,7 @@ static void push_and_ret(struct gen *g)
     GEN(g, 0xc3);
     gen_filler(g, (unsigned)rng_below(&g->r, 2));
     gen_patch(g, off, gen_here(g), g->code32 ? 4 : 8);
-    g->known &= (uint16_t)~(1u << reg);
+    g->known &= (uint16_t) ~(1u << reg);
 }
 
 void gen_emit_call(struct gen *g, const struct gen_class *c, const struct form_set *set)
@@ -199,12 +199,12 @@ void gen_emit_call(struct gen *g, const struct gen_class *c, const struct form_s
     g->locked |= 1u << RSP;
     if (kind == 1) { /* counts the depth of recursion */
         g->locked |= 1u << RCX;
-        g->known &= (uint16_t)~(1u << RCX);
+        g->known &= (uint16_t) ~(1u << RCX);
     }
     over = forward_jmp(g);
     func = g->t->code_len;
     if (kind == 1) {
-        GEN(g, 0xff, 0xc9); /* dec ecx */
+        GEN(g, 0xff, 0xc9);                                    /* dec ecx */
         out = forward(g, (const uint8_t[]){0x0f, 0x8e}, 2, 4); /* jle */
         gen_filler(g, (unsigned)rng_below(&g->r, 2));
         call_to(g, func);
@@ -236,7 +236,7 @@ void gen_emit_call(struct gen *g, const struct gen_class *c, const struct form_s
         if (rng_pct(&g->r, 20)) { /* call next; pop reg */
             GEN(g, 0xe8, 0, 0, 0, 0);
             GEN(g, 0x58 | RDX);
-            g->known &= (uint16_t)~(1u << RDX);
+            g->known &= (uint16_t) ~(1u << RDX);
         }
         gen_filler(g, (unsigned)rng_below(&g->r, 2));
     }
@@ -260,11 +260,11 @@ void gen_emit_indirect(struct gen *g, const struct gen_class *c, const struct fo
     gen_set_reg(g, RCX, 1 + rng_below(&g->r, 40));
     before = freeze(g);
     g->locked |= 1u << RCX | 1u << base | 1u << idx | 1u << RSP;
-    g->known &= (uint16_t)~(1u << RCX | 1u << idx);
+    g->known &= (uint16_t) ~(1u << RCX | 1u << idx);
     start = g->t->code_len;
     body(g, (unsigned)rng_below(&g->r, 2));
-    GEN(g, 0x89, 0xca);                             /* mov edx, ecx */
-    GEN(g, 0x83, 0xe2, (uint8_t)(targets - 1));     /* and edx, targets - 1 */
+    GEN(g, 0x89, 0xca);                         /* mov edx, ecx */
+    GEN(g, 0x83, 0xe2, (uint8_t)(targets - 1)); /* and edx, targets - 1 */
     if (rng_pct(&g->r, 50)) {
         GEN(g, 0xff, call ? 0x14 : 0x24, (uint8_t)(g->code32 ? 0x93 : 0xd3)); /* call/jmp [rbx+rdx*size] */
     } else {
@@ -272,7 +272,7 @@ void gen_emit_indirect(struct gen *g, const struct gen_class *c, const struct fo
             GEN(g, 0x8b, 0x14, 0x93); /* mov edx, [ebx+edx*4] */
         else
             GEN(g, 0x48, 0x8b, 0x14, 0xd3); /* mov rdx, [rbx+rdx*8] */
-        GEN(g, 0xff, call ? 0xd2 : 0xe2); /* call/jmp rdx */
+        GEN(g, 0xff, call ? 0xd2 : 0xe2);   /* call/jmp rdx */
     }
     over = forward_jmp(g);
     for (unsigned i = 0; i < targets; i++) {
@@ -297,7 +297,7 @@ void gen_emit_indirect(struct gen *g, const struct gen_class *c, const struct fo
 /* mov reg, imm of full width, to be patched with an address; returns the field's offset. */
 static unsigned load_address(struct gen *g, unsigned reg)
 {
-    g->known &= (uint16_t)~(1u << reg);
+    g->known &= (uint16_t) ~(1u << reg);
     if (g->code32)
         return GEN(g, (uint8_t)(0xb8 | reg), 0, 0, 0, 0) + 1;
     return GEN(g, 0x48, (uint8_t)(0xb8 | reg), 0, 0, 0, 0, 0, 0, 0, 0) + 2;
@@ -319,7 +319,7 @@ static void store_at_rdi(struct gen *g, bool whole)
         break;
     case 2:
         GEN(g, 0xf0, 0x0f, 0xc1, 0x07); /* lock xadd [rdi], eax */
-        g->known &= (uint16_t)~(1u << RAX);
+        g->known &= (uint16_t) ~(1u << RAX);
         break;
     case 3:
         GEN(g, 0xc6, 0x07, r[0]); /* mov byte [rdi], imm */
@@ -366,7 +366,7 @@ static void smc_immediate(struct gen *g, bool looped, bool alias)
         gen_filler(g, n);
         store_at_rdi(g, false);
     }
-    g->known &= (uint16_t)~(1u << RBX);
+    g->known &= (uint16_t) ~(1u << RBX);
     gen_patch(g, addr, write_address(g, site, alias), g->code32 ? 4 : 8);
     if (looped)
         close_loop(g, start);
@@ -389,7 +389,7 @@ static void smc_opcode(struct gen *g, bool looped, bool alias)
     unsigned addr = load_address(g, RDI), start = g->t->code_len, site;
 
     g->locked |= 1u << RDI;
-    g->known &= (uint16_t)~(1u << RAX | 1u << RBX | 1u << RDX);
+    g->known &= (uint16_t) ~(1u << RAX | 1u << RBX | 1u << RDX);
     if (rng_pct(&g->r, 50)) {
         GEN(g, 0xc7, 0x07, in[0], in[1], in[2], in[3]);
         gen_filler(g, (unsigned)rng_below(&g->r, 2));
@@ -412,7 +412,7 @@ static void smc_string(struct gen *g)
 
     gen_set_reg(g, RAX, 0x90909090);
     gen_set_reg(g, RCX, count);
-    GEN(g, 0xfc); /* cld */
+    GEN(g, 0xfc);       /* cld */
     GEN(g, 0xf3, 0xaa); /* rep stosb: as many NOPs */
     if (rng_pct(&g->r, 50)) {
         over = forward_jmp(g);
@@ -421,7 +421,7 @@ static void smc_string(struct gen *g)
     site = g->t->code_len;
     for (unsigned i = 0; i < count; i++)
         GEN(g, (uint8_t)(i + 1 == count ? 0x90 : 0x40 | 0x0f)); /* REX or dec edi: not NOPs, as written */
-    g->known &= (uint16_t)~(1u << RDI);
+    g->known &= (uint16_t) ~(1u << RDI);
     gen_patch(g, addr, g->t->code_va + site, g->code32 ? 4 : 8);
 }
 
@@ -437,7 +437,7 @@ static void smc_push(struct gen *g)
     site = g->t->code_len;
     for (unsigned i = 0; i < 5; i++)
         GEN(g, 0x05, 0x90, 0x90, 0x90, 0x90); /* add eax, imm32: NOPs if run from the middle */
-    g->known &= (uint16_t)~(1u << RAX);
+    g->known &= (uint16_t) ~(1u << RAX);
     gen_patch(g, addr, g->t->code_va + site + 16, g->code32 ? 4 : 8);
     gen_set_reg(g, RSP, STACK_LOW + 0x1f00);
 }
@@ -450,7 +450,7 @@ void gen_emit_smc(struct gen *g, const struct gen_class *c, const struct form_se
     (void)c, (void)set;
     gen_set_reg(g, RCX, 1 + rng_below(&g->r, 20));
     freeze(g);
-    g->known &= (uint16_t)~(1u << RCX);
+    g->known &= (uint16_t) ~(1u << RCX);
     g->locked = 1u << RCX | (g->locked & ~(1u << RSP | 1u << RDI | 1u << RAX));
     if (kind < 5)
         smc_immediate(g, looped, alias);
@@ -476,8 +476,10 @@ static void at_end(struct gen *g, unsigned left)
 void gen_emit_fetch(struct gen *g, const struct gen_class *c, const struct form_set *set)
 {
     static const uint64_t nowhere[] = {
-        DATA_LOW + 0x1100, DATA_LOW + 0x3010, DATA_LOW + 0x5000, DATA_LOW + 0x4fff, STACK_LOW + 0x1800, 0,
-        0xfffff000, CODE_LOW + 0x3000, DATA_HIGH + 0x1800, DATA_HIGH + 0x4000, 0x7fffffffe000, 0xffff800000000000,
+        DATA_LOW + 0x1100,  DATA_LOW + 0x3010,  DATA_LOW + 0x5000,
+        DATA_LOW + 0x4fff,  STACK_LOW + 0x1800, 0,
+        0xfffff000,         CODE_LOW + 0x3000,  DATA_HIGH + 0x1800,
+        DATA_HIGH + 0x4000, 0x7fffffffe000,     0xffff800000000000,
         0xffffffffff000000,
     };
     uint64_t to = nowhere[rng_below(&g->r, g->code32 ? 8 : ARRAY_SIZE(nowhere))];

@@ -106,7 +106,7 @@ static void one_string(struct gen *g, const struct form *f)
         b[n++] = 0x48;
     b[n++] = f->opcode;
     gen_insn(g, b, n);
-    g->known &= (uint16_t)~(1u << RCX | 1u << RSI | 1u << RDI | 1u << RAX);
+    g->known &= (uint16_t) ~(1u << RCX | 1u << RSI | 1u << RDI | 1u << RAX);
 }
 
 void gen_emit_string(struct gen *g, const struct gen_class *c, const struct form_set *set)
@@ -176,7 +176,7 @@ static void x87_env(struct gen *g, bool save)
             store_rbx(g, small ? 2 : 4, (uint32_t)rng_u64(&g->r) & 0x7f7f); /* FSW */
         if (rng_pct(&g->r, 20))
             store_rbx(g, small ? 4 : 8, (uint32_t)rng_u64(&g->r) & 0xffff); /* FTW */
-        OP_RBX(g, small, false, op, 0x23); /* /4 */
+        OP_RBX(g, small, false, op, 0x23);                                  /* /4 */
     }
 }
 
@@ -193,9 +193,10 @@ static void fxsave(struct gen *g)
     glue(g);
     if (rng_pct(&g->r, 60)) {
         if (rng_pct(&g->r, 40))
-            store_rbx(g, 24, rng_pct(&g->r, 80) ? 0x1f80 | ((uint32_t)rng_u64(&g->r) & 0xe07f)
-                                                : (uint32_t)rng_u64(&g->r)); /* MXCSR */
-        OP_RBX(g, false, w, 0x0f, 0xae, 0x0b); /* fxrstor */
+            store_rbx(g, 24,
+                      rng_pct(&g->r, 80) ? 0x1f80 | ((uint32_t)rng_u64(&g->r) & 0xe07f)
+                                         : (uint32_t)rng_u64(&g->r)); /* MXCSR */
+        OP_RBX(g, false, w, 0x0f, 0xae, 0x0b);                        /* fxrstor */
     }
 }
 
@@ -257,7 +258,8 @@ static void load_ymm(struct gen *g, unsigned ymm, uint64_t from)
 
 static void one_gather(struct gen *g, const struct form *f)
 {
-    unsigned nr = g->code32 ? 8 : 16, dest = (unsigned)rng_below(&g->r, nr), scale = (unsigned)rng_below(&g->r, 4);
+    unsigned nr = g->code32 ? 8 : 16, dest = (unsigned)rng_below(&g->r, nr),
+             scale = (unsigned)rng_below(&g->r, 4);
     unsigned index = (dest + 1 + (unsigned)rng_below(&g->r, 3)) % nr, mask = (index + 1) % nr;
     bool wide = f->opcode & 1; /* 64-bit indices: 91h, 93h */
     uint64_t slot = gen_target_good(g, 64), v;
@@ -282,8 +284,9 @@ static void one_gather(struct gen *g, const struct form *f)
     load_ymm(g, mask, slot + 32);
     gen_set_reg(g, RBX, gen_target(g, 8, false));
     GEN(g, 0xc4, (uint8_t)(!(dest & 8) << 7 | !(index & 8) << 6 | 0x22),
-        (uint8_t)(f->w << 7 | (~mask & 15) << 3 | f->l << 2 | 1), f->opcode, (uint8_t)(0x44 | (dest & 7) << 3),
-        (uint8_t)(scale << 6 | (index & 7) << 3 | RBX), (uint8_t)rng_u64(&g->r));
+        (uint8_t)(f->w << 7 | (~mask & 15) << 3 | f->l << 2 | 1), f->opcode,
+        (uint8_t)(0x44 | (dest & 7) << 3), (uint8_t)(scale << 6 | (index & 7) << 3 | RBX),
+        (uint8_t)rng_u64(&g->r));
 }
 
 void gen_emit_gather(struct gen *g, const struct gen_class *c, const struct form_set *set)
@@ -477,8 +480,8 @@ static bool scan_ok(struct gen *g, unsigned off)
 
 static void insert_prefixes(struct gen *g, unsigned off)
 {
-    static const uint8_t prefixes[] = {0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65, 0x66, 0x3e, 0x66,
-                                       0x67, 0xf2, 0xf3, 0x2e, 0x36, 0x26, 0xf0};
+    static const uint8_t prefixes[] = {0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65,
+                                       0x66, 0x3e, 0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x36, 0x26, 0xf0};
     struct test_case *t = g->t;
     unsigned n = rng_pct(&g->r, 4) ? 8 + (unsigned)rng_below(&g->r, 7) : 1 + (unsigned)rng_below(&g->r, 3);
     uint8_t saved[MAX_CODE];
@@ -493,8 +496,9 @@ static void insert_prefixes(struct gen *g, unsigned off)
     memmove(t->code + off + n, t->code + off, len - off);
     for (unsigned i = 0; i < n; i++)
         t->code[off + i] = n > 4 ? 0x3e
-                           : !g->code32 && rng_pct(&g->r, 15) ? (uint8_t)(0x40 | rng_below(&g->r, 16))
-                                                              : prefixes[rng_below(&g->r, ARRAY_SIZE(prefixes))];
+                           : !g->code32 && rng_pct(&g->r, 15)
+                               ? (uint8_t)(0x40 | rng_below(&g->r, 16))
+                               : prefixes[rng_below(&g->r, ARRAY_SIZE(prefixes))];
     t->code_len = len + n;
     if (!scan_ok(g, off)) {
         memcpy(t->code, saved, len);

@@ -82,7 +82,7 @@ static void initial_fpu(struct gen *g)
     if (rng_pct(&g->r, 40))
         fcw = (uint16_t)(0x007f | (r & 0x0f00));
     if (rng_pct(&g->r, g->unmask_pct))
-        fcw &= (uint16_t)~(r >> 16 & 0x3f);
+        fcw &= (uint16_t) ~(r >> 16 & 0x3f);
     fsw = (uint16_t)(r >> 24 & 0x4700) | (uint16_t)(rng_below(&g->r, 8) << 11);
     if (rng_pct(&g->r, 30))
         fsw |= (uint16_t)(r >> 40 & 0x7f & fcw);

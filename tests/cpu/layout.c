@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-
 const struct page layout_pages[] = {
     {CODE_LOW, PERM_R | PERM_W | PERM_X, 0, false},
     {CODE_LOW + 0x1000, PERM_R | PERM_W | PERM_X, 1, false},
@@ -63,10 +62,32 @@ static uint32_t float_bits(float f)
 uint64_t layout_interesting(struct rng *r)
 {
     static const uint64_t special[] = {
-        0, 1, 0x7f, 0x80, 0x7fff, 0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff, 0x8000000000000000,
-        0xffffffffffffffff, 0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000, 0x7ff4000000000000,
-        0x7f8000007fc00000, 0x7fa00000ff800000, 0x0000000000000001, 0x0010000000000000, 0x0080000000000001,
-        0x3ff0000000000000, 0x3f8000003f800000, 0x8000000080000000, 0x7fefffffffffffff, 0x41dfffffffc00000,
+        0,
+        1,
+        0x7f,
+        0x80,
+        0x7fff,
+        0x8000,
+        0x7fffffff,
+        0x80000000,
+        0xffffffff,
+        0x7fffffffffffffff,
+        0x8000000000000000,
+        0xffffffffffffffff,
+        0x7ff0000000000000,
+        0xfff0000000000000,
+        0x7ff8000000000000,
+        0x7ff4000000000000,
+        0x7f8000007fc00000,
+        0x7fa00000ff800000,
+        0x0000000000000001,
+        0x0010000000000000,
+        0x0080000000000001,
+        0x3ff0000000000000,
+        0x3f8000003f800000,
+        0x8000000080000000,
+        0x7fefffffffffffff,
+        0x41dfffffffc00000,
     };
     uint64_t x = rng_u64(r);
 
@@ -78,7 +99,8 @@ uint64_t layout_interesting(struct rng *r)
     case 2:
         return double_bits((double)(int64_t)x / (double)(1UL << (x & 63)));
     case 3:
-        return (uint64_t)float_bits((float)(int32_t)x / 4096) << 32 | float_bits((float)(int32_t)(x >> 20) / 7);
+        return (uint64_t)float_bits((float)(int32_t)x / 4096) << 32 |
+               float_bits((float)(int32_t)(x >> 20) / 7);
     case 4:
         return double_bits((double)((int64_t)x % 1000));
     case 5:

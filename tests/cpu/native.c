@@ -116,8 +116,8 @@ static void outcome_from_slot(const struct native_slot *slot, bool code32, struc
         out->kind = OUTCOME_EXCEPTION;
         out->vector = (uint32_t)raw->trapno;
         /* The kernel leaves an older exception's error code in place for vectors that have none. */
-        if (raw->trapno == VEC_PF || raw->trapno == VEC_GP || raw->trapno == VEC_SS || raw->trapno == VEC_NP ||
-            raw->trapno == VEC_TS || raw->trapno == VEC_AC)
+        if (raw->trapno == VEC_PF || raw->trapno == VEC_GP || raw->trapno == VEC_SS ||
+            raw->trapno == VEC_NP || raw->trapno == VEC_TS || raw->trapno == VEC_AC)
             out->error = (uint32_t)raw->error;
         if (raw->trapno == VEC_PF)
             out->cr2 = raw->cr2;

@@ -18,7 +18,7 @@
 struct native_raw {
     int signo;
     bool timeout;
-    bool int80;         /* SIGSYS came of the 32-bit system-call gate */
+    bool int80; /* SIGSYS came of the 32-bit system-call gate */
     uint64_t trapno;
     uint64_t error;
     uint64_t cr2;
@@ -34,9 +34,9 @@ struct native_slot {
 
 /* Shared between parent and child. */
 struct native_shared {
-    int go;          /* futex: batches that the parent has asked for */
-    int done;        /* futex: batches that the child has finished */
-    unsigned first;  /* slots first .. count-1 are to be run */
+    int go;         /* futex: batches that the parent has asked for */
+    int done;       /* futex: batches that the child has finished */
+    unsigned first; /* slots first .. count-1 are to be run */
     unsigned count;
     unsigned current; /* the one running */
     struct native_slot slot[NATIVE_BATCH];

@@ -41,74 +41,73 @@ _Noreturn void native_leave(void);
 extern const char native_text_start[], native_text_end[];
 extern uint64_t native_host_fs;
 
-__asm__(
-    ".pushsection .text\n"
-    ".balign 64\n"
-    "native_text_start:\n"
-    "native_syscall:\n"
-    "    mov %rdi, %rax\n"
-    "    mov %rsi, %rdi\n"
-    "    mov %rdx, %rsi\n"
-    "    mov %rcx, %rdx\n"
-    "    mov %r8, %r10\n"
-    "    syscall\n"
-    "    ret\n"
-    "native_restorer:\n"
-    "    mov $15, %eax\n" /* rt_sigreturn */
-    "    syscall\n"
-    "native_enter:\n"
-    "    push %rbx\n"
-    "    push %rbp\n"
-    "    push %r12\n"
-    "    push %r13\n"
-    "    push %r14\n"
-    "    push %r15\n"
-    "    mov %rsp, native_host_rsp(%rip)\n"
-    "    mov %rdi, %rbx\n"
-    "    mov %r8, %rbp\n"
-    "    test %esi, %esi\n"
-    "    jz 1f\n"
-    "    mov %esi, %fs\n"
-    "    mov %edx, %gs\n"
-    "    jmp 2f\n"
-    "1:  mov %rcx, %rsi\n"
-    "    mov $0x1002, %edi\n" /* ARCH_SET_FS */
-    "    mov $158, %eax\n"    /* arch_prctl */
-    "    syscall\n"
-    "    mov %rbp, %rsi\n"
-    "    mov $0x1001, %edi\n" /* ARCH_SET_GS */
-    "    mov $158, %eax\n"
-    "    syscall\n"
-    "2:  mov %rbx, %rsp\n"
-    "    mov $15, %eax\n"
-    "    syscall\n"
-    "native_leave:\n"
-    "    pushq $2\n"
-    "    popfq\n" /* rt_sigreturn would leave NT and ID as they are */
-    "    mov $0x2b, %eax\n"
-    "    mov %eax, %ds\n"
-    "    mov %eax, %es\n"
-    "    mov native_host_fs(%rip), %rsi\n"
-    "    mov $0x1002, %edi\n"
-    "    mov $158, %eax\n"
-    "    syscall\n"
-    "    mov native_host_rsp(%rip), %rsp\n"
-    "    pop %r15\n"
-    "    pop %r14\n"
-    "    pop %r13\n"
-    "    pop %r12\n"
-    "    pop %rbp\n"
-    "    pop %rbx\n"
-    "    ret\n"
-    "native_text_end:\n"
-    ".popsection\n"
-    ".pushsection .bss\n"
-    ".balign 8\n"
-    "native_host_rsp: .skip 8\n"
-    "native_host_fs: .skip 8\n"
-    ".popsection\n"
-    ".globl native_syscall, native_restorer, native_enter, native_leave, native_host_fs\n"
-    ".globl native_text_start, native_text_end\n");
+__asm__(".pushsection .text\n"
+        ".balign 64\n"
+        "native_text_start:\n"
+        "native_syscall:\n"
+        "    mov %rdi, %rax\n"
+        "    mov %rsi, %rdi\n"
+        "    mov %rdx, %rsi\n"
+        "    mov %rcx, %rdx\n"
+        "    mov %r8, %r10\n"
+        "    syscall\n"
+        "    ret\n"
+        "native_restorer:\n"
+        "    mov $15, %eax\n" /* rt_sigreturn */
+        "    syscall\n"
+        "native_enter:\n"
+        "    push %rbx\n"
+        "    push %rbp\n"
+        "    push %r12\n"
+        "    push %r13\n"
+        "    push %r14\n"
+        "    push %r15\n"
+        "    mov %rsp, native_host_rsp(%rip)\n"
+        "    mov %rdi, %rbx\n"
+        "    mov %r8, %rbp\n"
+        "    test %esi, %esi\n"
+        "    jz 1f\n"
+        "    mov %esi, %fs\n"
+        "    mov %edx, %gs\n"
+        "    jmp 2f\n"
+        "1:  mov %rcx, %rsi\n"
+        "    mov $0x1002, %edi\n" /* ARCH_SET_FS */
+        "    mov $158, %eax\n"    /* arch_prctl */
+        "    syscall\n"
+        "    mov %rbp, %rsi\n"
+        "    mov $0x1001, %edi\n" /* ARCH_SET_GS */
+        "    mov $158, %eax\n"
+        "    syscall\n"
+        "2:  mov %rbx, %rsp\n"
+        "    mov $15, %eax\n"
+        "    syscall\n"
+        "native_leave:\n"
+        "    pushq $2\n"
+        "    popfq\n" /* rt_sigreturn would leave NT and ID as they are */
+        "    mov $0x2b, %eax\n"
+        "    mov %eax, %ds\n"
+        "    mov %eax, %es\n"
+        "    mov native_host_fs(%rip), %rsi\n"
+        "    mov $0x1002, %edi\n"
+        "    mov $158, %eax\n"
+        "    syscall\n"
+        "    mov native_host_rsp(%rip), %rsp\n"
+        "    pop %r15\n"
+        "    pop %r14\n"
+        "    pop %r13\n"
+        "    pop %r12\n"
+        "    pop %rbp\n"
+        "    pop %rbx\n"
+        "    ret\n"
+        "native_text_end:\n"
+        ".popsection\n"
+        ".pushsection .bss\n"
+        ".balign 8\n"
+        "native_host_rsp: .skip 8\n"
+        "native_host_fs: .skip 8\n"
+        ".popsection\n"
+        ".globl native_syscall, native_restorer, native_enter, native_leave, native_host_fs\n"
+        ".globl native_text_start, native_text_end\n");
 
 static void copy_bytes(void *to, const void *from, size_t n)
 {
@@ -122,10 +121,10 @@ static void zero_bytes(void *to, size_t n)
 
 /* ---- the signal frame ---- */
 
-#define XSTATE_MAGIC1 0x46505853U
-#define XSTATE_MAGIC2 0x46505845U
+#define XSTATE_MAGIC1     0x46505853U
+#define XSTATE_MAGIC2     0x46505845U
 #define UC_FP_XSTATE_FLAG 1
-#define UC_SS_FLAGS (2 | 4) /* UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
+#define UC_SS_FLAGS       (2 | 4) /* UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
 
 /* struct _fpx_sw_bytes of asm/sigcontext.h, at byte 464 of the XSAVE image. */
 struct sw_bytes {
@@ -153,10 +152,10 @@ static uint8_t alt_stack[65536] __attribute__((aligned(64)));
 
 static const int greg_of[16] = {
     REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-    REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+    REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
 };
 
-#define TICK_US 5000
+#define TICK_US   5000
 #define TICKS_MAX 4
 
 /*
@@ -211,7 +210,9 @@ static void run_case(struct native_slot *slot)
     mc->gregs[REG_CSGSFS] =
         (long long)((uint64_t)SEL_DATA << 48 | (slot->code32 ? SEL_CODE_32 : SEL_CODE_64));
     copy_bytes(frame.xsave, slot->in.xsave, XSAVE_BYTES);
-    *sw = (struct sw_bytes){.magic1 = XSTATE_MAGIC1, .extended_size = XSAVE_BYTES + 4, .xfeatures = 7,
+    *sw = (struct sw_bytes){.magic1 = XSTATE_MAGIC1,
+                            .extended_size = XSAVE_BYTES + 4,
+                            .xfeatures = 7,
                             .xstate_size = XSAVE_BYTES};
     frame.magic2 = XSTATE_MAGIC2;
     case_serial++;
@@ -261,8 +262,12 @@ static void map_memory(void)
 
 static void set_segment(unsigned entry, uint64_t base)
 {
-    struct user_desc d = {.entry_number = entry, .base_addr = (unsigned)base, .limit = 0xfffff, .seg_32bit = 1,
-                          .limit_in_pages = 1, .useable = 1};
+    struct user_desc d = {.entry_number = entry,
+                          .base_addr = (unsigned)base,
+                          .limit = 0xfffff,
+                          .seg_32bit = 1,
+                          .limit_in_pages = 1,
+                          .useable = 1};
 
     /* The entries of the GDT would do as well, but a 64-bit process can't set those. */
     if (native_syscall(SYS_modify_ldt, 0x11, (long)&d, sizeof(d), 0))
@@ -272,8 +277,10 @@ static void set_segment(unsigned entry, uint64_t base)
 static void set_handlers(void)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGALRM};
-    struct kernel_sigaction sa = {.handler = on_signal, .flags = SA_SIGINFO | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,
-                                  .restorer = native_restorer, .mask = ~0UL};
+    struct kernel_sigaction sa = {.handler = on_signal,
+                                  .flags = SA_SIGINFO | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,
+                                  .restorer = native_restorer,
+                                  .mask = ~0UL};
     stack_t ss = {.ss_sp = alt_stack, .ss_size = sizeof(alt_stack)};
     struct itimerval timer = {{0, TICK_US}, {0, TICK_US}};
     uint64_t all = ~0UL;

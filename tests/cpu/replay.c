@@ -17,8 +17,8 @@ static const struct {
     const char *name;
     unsigned offset, stride, bytes, nr;
 } areas[] = {
-    {"fcw", XSAVE_FCW, 0, 2, 1},       {"fsw", XSAVE_FSW, 0, 2, 1},        {"ftw", XSAVE_FTW, 0, 1, 1},
-    {"mxcsr", XSAVE_MXCSR, 0, 4, 1},   {"st", XSAVE_ST, 16, 10, 8},        {"xmm", XSAVE_XMM, 16, 16, 16},
+    {"fcw", XSAVE_FCW, 0, 2, 1},      {"fsw", XSAVE_FSW, 0, 2, 1}, {"ftw", XSAVE_FTW, 0, 1, 1},
+    {"mxcsr", XSAVE_MXCSR, 0, 4, 1},  {"st", XSAVE_ST, 16, 10, 8}, {"xmm", XSAVE_XMM, 16, 16, 16},
     {"ymmh", XSAVE_YMMH, 16, 16, 16},
 };
 
@@ -37,9 +37,9 @@ static void write_code(const struct test_case *t, FILE *f)
     bool ok;
 
     while (off < t->code_len) {
-        ok = ZYAN_SUCCESS(ZydisDisassembleIntel(
-            t->code32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64, t->code_va + off,
-            t->code + off, t->code_len - off, &in));
+        ok = ZYAN_SUCCESS(
+            ZydisDisassembleIntel(t->code32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
+                                  t->code_va + off, t->code + off, t->code_len - off, &in));
         n = ok ? in.info.length : 1;
         fprintf(f, "code %#lx ", t->code_va + off);
         write_hex(f, t->code + off, n, false);

@@ -54,7 +54,8 @@ static bool drop_insns(struct shrinker *s)
     bool any = false;
 
     for (unsigned i = 0; i < s->t->nr_insns; i++) {
-        if (s->t->glued[i] || is_nops(s->t, i) || (insn_len(s->t, i) == 1 && s->t->code[s->t->insn_off[i]] == 0xf4))
+        if (s->t->glued[i] || is_nops(s->t, i) ||
+            (insn_len(s->t, i) == 1 && s->t->code[s->t->insn_off[i]] == 0xf4))
             continue;
         c = *s->t;
         drop(&c, i);

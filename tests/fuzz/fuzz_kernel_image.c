@@ -49,7 +49,7 @@ static void check_layout(const struct kernel_image *k, uint64_t nr_pages, uint64
 
 static void try_elf(const uint8_t *data, size_t size)
 {
-    struct kernel_image k = { .elf = copy(data, size), .elf_size = size };
+    struct kernel_image k = {.elf = copy(data, size), .elf_size = size};
     char why[256] = "";
 
     if (elf_parse(&k, why, sizeof(why)) == 0) {

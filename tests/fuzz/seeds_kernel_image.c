@@ -29,7 +29,7 @@ int main(int argc, char **argv)
         "GUEST_OS=linux,XEN_VER=xen-3.0,VIRT_BASE=0xffffffff80000000,ELF_PADDR_OFFSET=0x0,"
         "VIRT_ENTRY=0xffffffff81000040,HYPERCALL_PAGE=0x1001,FEATURES=writable_page_tables|!pae_pgdir_above_"
         "4gb,LOADER=generic";
-    struct blob notes = sample_notes(), text = { 0 }, elf;
+    struct blob notes = sample_notes(), text = {0}, elf;
 
     if (argc != 2) {
         fprintf(stderr, "usage: %s directory\n", argv[0]);

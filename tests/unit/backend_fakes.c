@@ -11,8 +11,8 @@
 
 #include "host/console.h"
 
-#define FRAMES (FAKE_DOMAINS + 1)
-#define PORTS 16
+#define FRAMES     (FAKE_DOMAINS + 1)
+#define PORTS      16
 #define OUTPUT_MAX (1 << 20)
 #define PATIENCE_S 10
 

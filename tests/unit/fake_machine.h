@@ -10,11 +10,11 @@
 
 struct fake_machine {
     void (*guest)(struct vcpu *v, unsigned boot); /* runs as the vCPU's code; boot counts domains from 0 */
-    const char *fail;  /* name of the call that fails; NULL: none */
-    unsigned fail_boot; /* in which domain */
-    unsigned boots;    /* domains built */
-    int live;          /* things taken and not given back */
-    uint64_t frames;   /* likewise, frames of memory */
+    const char *fail;                             /* name of the call that fails; NULL: none */
+    unsigned fail_boot;                           /* in which domain */
+    unsigned boots;                               /* domains built */
+    int live;                                     /* things taken and not given back */
+    uint64_t frames;                              /* likewise, frames of memory */
     size_t module_size;
     char cmdline[100];
 };

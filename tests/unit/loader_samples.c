@@ -28,7 +28,7 @@ void blob_add(struct blob *b, const void *p, size_t n)
 void blob_free(struct blob *b)
 {
     free(b->data);
-    *b = (struct blob){ 0 };
+    *b = (struct blob){0};
 }
 
 static void blob_align(struct blob *b, size_t to)
@@ -52,7 +52,7 @@ static void add_be(struct blob *b, uint32_t v, unsigned bytes)
 
 void note_add(struct blob *notes, uint32_t type, const void *desc, uint32_t size)
 {
-    Elf64_Nhdr h = { .n_namesz = 4, .n_descsz = size, .n_type = type };
+    Elf64_Nhdr h = {.n_namesz = 4, .n_descsz = size, .n_type = type};
 
     blob_add(notes, &h, sizeof(h));
     blob_add(notes, "Xen", 4);
@@ -72,7 +72,7 @@ void note_add_number(struct blob *notes, uint32_t type, uint64_t value)
 
 struct blob sample_notes(void)
 {
-    struct blob n = { 0 };
+    struct blob n = {0};
 
     note_add_text(&n, XEN_ELFNOTE_GUEST_OS, "linux");
     note_add_text(&n, XEN_ELFNOTE_GUEST_VERSION, "2.6");
@@ -112,10 +112,10 @@ static void add_text(struct blob *b, size_t size)
 struct blob sample_elf(size_t text_size, const struct blob *notes, enum notes_in where)
 {
     static const char strings[] = "\0.shstrtab\0.notes\0__xen_guest";
-    struct blob b = { 0 };
-    Elf64_Ehdr h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT } };
-    Elf64_Phdr p[3] = { 0 };
-    Elf64_Shdr s[3] = { 0 };
+    struct blob b = {0};
+    Elf64_Ehdr h = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT}};
+    Elf64_Phdr p[3] = {0};
+    Elf64_Shdr s[3] = {0};
 
     h.e_type = ET_EXEC;
     h.e_machine = EM_X86_64;
@@ -130,29 +130,26 @@ struct blob sample_elf(size_t text_size, const struct blob *notes, enum notes_in
     h.e_shstrndx = 1;
     blob_add(&b, NULL, sizeof(h) + sizeof(p) + sizeof(s));
 
-    s[1] =
-        (Elf64_Shdr){ .sh_name = 1, .sh_type = SHT_STRTAB, .sh_offset = b.size, .sh_size = sizeof(strings) };
+    s[1] = (Elf64_Shdr){.sh_name = 1, .sh_type = SHT_STRTAB, .sh_offset = b.size, .sh_size = sizeof(strings)};
     blob_add(&b, strings, sizeof(strings));
     blob_align(&b, 8);
     if (where == NOTES_IN_SEGMENT)
-        p[2] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = b.size, .p_filesz = notes->size };
+        p[2] = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = b.size, .p_filesz = notes->size};
     else if (where == NOTES_IN_SECTION)
-        s[2] =
-            (Elf64_Shdr){ .sh_name = 11, .sh_type = SHT_NOTE, .sh_offset = b.size, .sh_size = notes->size };
+        s[2] = (Elf64_Shdr){.sh_name = 11, .sh_type = SHT_NOTE, .sh_offset = b.size, .sh_size = notes->size};
     else if (where == NOTES_IN_LEGACY)
-        s[2] = (Elf64_Shdr){
-            .sh_name = 18, .sh_type = SHT_PROGBITS, .sh_offset = b.size, .sh_size = notes->size
-        };
+        s[2] =
+            (Elf64_Shdr){.sh_name = 18, .sh_type = SHT_PROGBITS, .sh_offset = b.size, .sh_size = notes->size};
     if (where != NOTES_NOWHERE)
         blob_add(&b, notes->data, notes->size);
 
     blob_align(&b, 4096);
-    p[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_offset = b.size, .p_filesz = text_size, .p_memsz = text_size };
+    p[0] = (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = b.size, .p_filesz = text_size, .p_memsz = text_size};
     p[0].p_paddr = SAMPLE_PADDR;
     p[0].p_vaddr = SAMPLE_VIRT_BASE + SAMPLE_PADDR;
     add_text(&b, text_size);
     blob_align(&b, 4096);
-    p[1] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_offset = b.size, .p_filesz = 700, .p_memsz = 0x5000 };
+    p[1] = (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = b.size, .p_filesz = 700, .p_memsz = 0x5000};
     p[1].p_paddr = (SAMPLE_PADDR + text_size + 0xfff) & ~0xfffUL;
     p[1].p_vaddr = 0; /* as Linux's per-CPU segment: only the physical address counts */
     add_text(&b, 700);
@@ -165,7 +162,7 @@ struct blob sample_elf(size_t text_size, const struct blob *notes, enum notes_in
 
 static void compress_gzip(struct blob *out, const struct blob *in)
 {
-    z_stream z = { .next_in = in->data, .avail_in = (uInt)in->size };
+    z_stream z = {.next_in = in->data, .avail_in = (uInt)in->size};
 
     assert(deflateInit2(&z, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
     blob_add(out, NULL, deflateBound(&z, in->size));
@@ -212,9 +209,7 @@ static void compress_xz(struct blob *out, const struct blob *in)
 {
     lzma_stream z = LZMA_STREAM_INIT;
     lzma_options_lzma o;
-    lzma_filter filters[] = { { LZMA_FILTER_X86, NULL },
-                              { LZMA_FILTER_LZMA2, &o },
-                              { LZMA_VLI_UNKNOWN, NULL } };
+    lzma_filter filters[] = {{LZMA_FILTER_X86, NULL}, {LZMA_FILTER_LZMA2, &o}, {LZMA_VLI_UNKNOWN, NULL}};
 
     assert(!lzma_lzma_preset(&o, 1));
     o.dict_size = 32u << 20;
@@ -224,7 +219,7 @@ static void compress_xz(struct blob *out, const struct blob *in)
 
 static void compress_lzo(struct blob *out, const struct blob *in)
 {
-    static const uint8_t magic[] = { 0x89, 'L', 'Z', 'O', 0x00, 0x0d, 0x0a, 0x1a, 0x0a };
+    static const uint8_t magic[] = {0x89, 'L', 'Z', 'O', 0x00, 0x0d, 0x0a, 0x1a, 0x0a};
     void *work = malloc(LZO1X_1_MEM_COMPRESS);
 
     assert(work && lzo_init() == LZO_E_OK);
@@ -298,10 +293,10 @@ static const struct {
     void (*run)(struct blob *out, const struct blob *in);
     bool append_size;
 } formats[NR_FORMATS] = {
-    [FORMAT_GZIP] = { compress_gzip, false }, [FORMAT_BZIP2] = { compress_bzip2, true },
-    [FORMAT_LZMA] = { compress_lzma, true },  [FORMAT_XZ] = { compress_xz, true },
-    [FORMAT_LZO] = { compress_lzo, true },    [FORMAT_LZ4] = { compress_lz4, true },
-    [FORMAT_ZSTD] = { compress_zstd, true },
+    [FORMAT_GZIP] = {compress_gzip, false}, [FORMAT_BZIP2] = {compress_bzip2, true},
+    [FORMAT_LZMA] = {compress_lzma, true},  [FORMAT_XZ] = {compress_xz, true},
+    [FORMAT_LZO] = {compress_lzo, true},    [FORMAT_LZ4] = {compress_lz4, true},
+    [FORMAT_ZSTD] = {compress_zstd, true},
 };
 
 const char *const sample_format_name[NR_FORMATS] = {
@@ -311,7 +306,7 @@ const char *const sample_format_name[NR_FORMATS] = {
 
 struct blob sample_compress(const struct blob *in, enum sample_format f)
 {
-    struct blob out = { 0 };
+    struct blob out = {0};
 
     formats[f].run(&out, in);
     return out;
@@ -321,7 +316,7 @@ struct blob sample_bzimage(const struct blob *packed, enum sample_format f, size
 {
     const uint32_t payload_offset = 0x2cc, setup_sects = 1;
     uint32_t length = (uint32_t)packed->size + (formats[f].append_size ? 4 : 0);
-    struct blob b = { 0 };
+    struct blob b = {0};
 
     blob_add(&b, NULL, (setup_sects + 1) * 512);
     b.data[0x1f1] = (uint8_t)setup_sects;

@@ -25,11 +25,11 @@ void note_add_number(struct blob *notes, uint32_t type, uint64_t value);
 
 enum notes_in { NOTES_IN_SEGMENT, NOTES_IN_SECTION, NOTES_IN_LEGACY, NOTES_NOWHERE };
 
-#define SAMPLE_VIRT_BASE 0xffffffff80000000UL
-#define SAMPLE_PADDR 0x1000000UL
-#define SAMPLE_ENTRY (SAMPLE_VIRT_BASE + SAMPLE_PADDR + 0x40)
+#define SAMPLE_VIRT_BASE      0xffffffff80000000UL
+#define SAMPLE_PADDR          0x1000000UL
+#define SAMPLE_ENTRY          (SAMPLE_VIRT_BASE + SAMPLE_PADDR + 0x40)
 #define SAMPLE_HYPERCALL_PAGE (SAMPLE_VIRT_BASE + SAMPLE_PADDR + 0x1000)
-#define SAMPLE_INIT_P2M 0x8000000000UL
+#define SAMPLE_INIT_P2M       0x8000000000UL
 
 /* The notes of a Linux kernel. */
 struct blob sample_notes(void);

@@ -275,10 +275,10 @@ struct world_mapping world_lookup(mfn_t root, gva_t a)
 
 static char complaint[256];
 
-#define COMPLAIN(...)                                                                                        \
-    do {                                                                                                     \
-        snprintf(complaint, sizeof(complaint), __VA_ARGS__);                                                 \
-        return complaint;                                                                                    \
+#define COMPLAIN(...)                                        \
+    do {                                                     \
+        snprintf(complaint, sizeof(complaint), __VA_ARGS__); \
+        return complaint;                                    \
     } while (0)
 
 struct expected {

@@ -12,12 +12,12 @@
 #include "pv/panel.h"
 
 #define FAKE_FRAMES 4096
-#define FAKE_VCPUS 4
+#define FAKE_VCPUS  4
 
 struct fake_vcpu_notes {
     uint32_t requests; /* all bits ever asked for since the last fake_requests() */
     unsigned kicks;
-    unsigned onlined;  /* domain_vcpu_online() */
+    unsigned onlined; /* domain_vcpu_online() */
 };
 
 /* The first two domains, made anew by fake_setup(): ids 1 and 2, FAKE_VCPUS vCPUs each, event channels, grants, time. */

@@ -35,7 +35,7 @@ static void on_signalled(int signo)
 /* Starts fn in a process whose console is open. */
 static pid_t start(int (*fn)(void), bool sockets)
 {
-    static const struct console_events events = { on_detached, on_signalled };
+    static const struct console_events events = {on_detached, on_signalled};
     int in[2], out[2], err[2];
     const char *why;
     pid_t pid;
@@ -165,7 +165,7 @@ END_TEST
 
 static bool readable(void)
 {
-    struct pollfd fd = { .fd = console_input_fd(), .events = POLLIN };
+    struct pollfd fd = {.fd = console_input_fd(), .events = POLLIN};
 
     return poll(&fd, 1, 0) == 1;
 }
@@ -178,7 +178,7 @@ static int child_reads_bulk(void)
 
     usleep(100000);
     while (done < BULK) {
-        struct pollfd fd = { .fd = console_input_fd(), .events = POLLIN };
+        struct pollfd fd = {.fd = console_input_fd(), .events = POLLIN};
         size_t n;
 
         if (poll(&fd, 1, 5000) != 1)
@@ -215,7 +215,7 @@ END_TEST
 
 static int child_sees_end(void)
 {
-    struct pollfd fd = { .fd = console_input_fd(), .events = POLLIN };
+    struct pollfd fd = {.fd = console_input_fd(), .events = POLLIN};
     char text[10];
 
     if (readable() || console_input(text, 1) != 0)

@@ -131,8 +131,8 @@ START_TEST(removal_takes_dependents)
 {
     struct cpu_source s = made_up("AuthenticAMD");
     struct cpu_policy p = build(&s, 1, "avx, lzcnt");
-    static const enum cpu_feature gone[] = {CPU_AVX, CPU_AVX2, CPU_FMA, CPU_F16C, CPU_VAES, CPU_VPCLMULQDQ,
-                                            CPU_AVX_AES, CPU_AVX_GFNI, CPU_ABM};
+    static const enum cpu_feature gone[] = {CPU_AVX,        CPU_AVX2,    CPU_FMA,      CPU_F16C, CPU_VAES,
+                                            CPU_VPCLMULQDQ, CPU_AVX_AES, CPU_AVX_GFNI, CPU_ABM};
 
     for (unsigned i = 0; i < ARRAY_SIZE(gone); i++)
         ck_assert(!cpu_policy_has(&p, gone[i]));
@@ -336,11 +336,11 @@ START_TEST(instructions)
         {"\xc4\xe2\x78\xf2\xc0", CPU_BMI1},    /* andn */
         {"\xf3\x0f\xbc\xc0", CPU_FPU},         /* tzcnt: or bsf */
         {"\xf3\x0f\xb8\xc0", CPU_POPCNT},
-        {"\xf3\x0f\xae\xc0", CPU_FSGSBASE},    /* rdfsbase */
-        {"\xf3\x0f\x1e\xfa", CPU_FPU},         /* endbr64 */
+        {"\xf3\x0f\xae\xc0", CPU_FSGSBASE},      /* rdfsbase */
+        {"\xf3\x0f\x1e\xfa", CPU_FPU},           /* endbr64 */
         {"\x62\xf1\x7c\x48\x58\xc1", CPU_NEVER}, /* vaddps zmm */
-        {"\x0f\x01\xca", CPU_NEVER},           /* clac */
-        {"\xf3\x0f\xc7\xf8", CPU_NEVER},       /* rdpid */
+        {"\x0f\x01\xca", CPU_NEVER},             /* clac */
+        {"\xf3\x0f\xc7\xf8", CPU_NEVER},         /* rdpid */
         {"\x9f", CPU_LAHF_LM},
     };
 

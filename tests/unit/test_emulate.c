@@ -20,21 +20,21 @@ static void run(const char *code, size_t n)
 }
 
 /* Runs the bytes of a string, and wants rip behind them. */
-#define RUN_OK(bytes)                                                                                        \
-    do {                                                                                                     \
-        run(bytes, sizeof(bytes) - 1);                                                                       \
-        ck_assert_msg(!fake_fault.count, "fault %u", fake_fault.vector);                                     \
-        ck_assert_uint_eq(v->rip, GUEST_BASE + sizeof(bytes) - 1);                                           \
+#define RUN_OK(bytes)                                                    \
+    do {                                                                 \
+        run(bytes, sizeof(bytes) - 1);                                   \
+        ck_assert_msg(!fake_fault.count, "fault %u", fake_fault.vector); \
+        ck_assert_uint_eq(v->rip, GUEST_BASE + sizeof(bytes) - 1);       \
     } while (0)
 
 /* Runs them, and wants a fault with rip at the instruction. */
-#define RUN_FAULT(bytes, vec, err)                                                                           \
-    do {                                                                                                     \
-        run(bytes, sizeof(bytes) - 1);                                                                       \
-        ck_assert_uint_eq(fake_fault.count, 1);                                                              \
-        ck_assert_uint_eq(fake_fault.vector, vec);                                                           \
-        ck_assert_int_eq(fake_fault.error, err);                                                             \
-        ck_assert_uint_eq(v->rip, GUEST_BASE);                                                               \
+#define RUN_FAULT(bytes, vec, err)                 \
+    do {                                           \
+        run(bytes, sizeof(bytes) - 1);             \
+        ck_assert_uint_eq(fake_fault.count, 1);    \
+        ck_assert_uint_eq(fake_fault.vector, vec); \
+        ck_assert_int_eq(fake_fault.error, err);   \
+        ck_assert_uint_eq(v->rip, GUEST_BASE);     \
     } while (0)
 
 START_TEST(cpuid_plain_and_forced)
@@ -421,7 +421,8 @@ START_TEST(far_transfers)
     RUN_FAULT("\xcb", VEC_GP, FLAT_RING3_DS32 & ~3);
     stack[1] = 0xe008;
     RUN_FAULT("\xcb", VEC_GP, 0xe008);
-    stack[1] = FLAT_RING3_CS64 & ~3; /* a return can't go to an inner ring, even where the segment is ring 3's */
+    stack[1] =
+        FLAT_RING3_CS64 & ~3; /* a return can't go to an inner ring, even where the segment is ring 3's */
     RUN_FAULT("\xcb", VEC_GP, FLAT_RING3_CS64 & ~3);
     ck_assert_uint_eq(v->gpr[RSP], sp);
 }
@@ -429,8 +430,8 @@ END_TEST
 
 START_TEST(iret)
 {
-    uint64_t sp = v->gpr[RSP], frame[5] = {GUEST_BASE + 0x300, FLAT_RING3_CS64, 0x3fffff, GUEST_BASE + 0x4000,
-                                           FLAT_RING3_SS64};
+    uint64_t sp = v->gpr[RSP],
+             frame[5] = {GUEST_BASE + 0x300, FLAT_RING3_CS64, 0x3fffff, GUEST_BASE + 0x4000, FLAT_RING3_SS64};
     uint8_t *stack = fake_memory + (sp - GUEST_BASE);
 
     memcpy(stack, frame, sizeof(frame));

@@ -12,7 +12,7 @@
 #include "pv/hypercall.h"
 #include "pv_fakes.h"
 
-#define D (&fake_dom[0])
+#define D    (&fake_dom[0])
 #define V(n) (fake_dom[0].vcpu[n])
 
 /* event_channel_op with its argument in guest memory. */
@@ -334,8 +334,9 @@ static uint32_t fifo_take(unsigned vcpu, unsigned q)
     if (head == 0)
         return 0;
     w = __atomic_load_n(word(head), __ATOMIC_SEQ_CST);
-    while (!__atomic_compare_exchange_n(word(head), &w, w & ~(1u << EVTCHN_FIFO_LINKED | EVTCHN_FIFO_LINK_MASK),
-                                        false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    while (!__atomic_compare_exchange_n(word(head), &w,
+                                        w & ~(1u << EVTCHN_FIFO_LINKED | EVTCHN_FIFO_LINK_MASK), false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         ;
     guest_head[vcpu][q] = w & EVTCHN_FIFO_LINK_MASK;
     if (guest_head[vcpu][q] == 0)
@@ -575,9 +576,9 @@ START_TEST(destroyed_in_use)
 END_TEST
 
 /* Several threads raise, each its own ports, as fast as they can; a guest takes. No event may get lost. */
-#define RAISERS 3
+#define RAISERS    3
 #define PORTS_EACH 5
-#define ROUNDS 20000
+#define ROUNDS     20000
 
 static uint32_t raced_port[RAISERS][PORTS_EACH];
 static unsigned raised_seq[EVTCHN_WORDS_PER_PAGE], taken_seq[EVTCHN_WORDS_PER_PAGE];

@@ -23,8 +23,8 @@
 
 struct outcome {
     int status;
-    char text[1024];   /* what it said on standard error */
-    bool echo;         /* the terminal echoes again */
+    char text[1024]; /* what it said on standard error */
+    bool echo;       /* the terminal echoes again */
 };
 
 /* Runs fault() in a child that has turned a terminal raw, behind both sets of handlers. */
@@ -109,8 +109,10 @@ static const struct {
     int signo;
     const char *said;
 } faults[] = {
-    {fault_read, SIGSEGV, "at 0x1234567000"}, {fault_ud2, SIGILL, "internal error: signal 4"},
-    {fault_divide, SIGFPE, "internal error: signal 8"}, {fault_sent, SIGSEGV, "internal error: signal 11"},
+    {fault_read, SIGSEGV, "at 0x1234567000"},
+    {fault_ud2, SIGILL, "internal error: signal 4"},
+    {fault_divide, SIGFPE, "internal error: signal 8"},
+    {fault_sent, SIGSEGV, "internal error: signal 11"},
 };
 
 START_TEST(ours_ends_in_order)

@@ -12,7 +12,7 @@
 #include "loader/pv_layout.h"
 #include "loader_fakes.h"
 
-#define MIB 256UL /* frames */
+#define MIB   256UL /* frames */
 #define DOMID 5
 
 static struct domain dom;
@@ -28,8 +28,7 @@ static void domain_make(uint64_t nr_pages)
 
     ck_assert_msg(machine_init(nr_pages + 16, &msg) == 0, "%s", msg);
     dom = (struct domain){
-        .domid = DOMID, .nr_vcpus = 1, .nr_pages = nr_pages, .pv = &dom_pv, .end = DOMAIN_RUNNING
-    };
+        .domid = DOMID, .nr_vcpus = 1, .nr_pages = nr_pages, .pv = &dom_pv, .end = DOMAIN_RUNNING};
     dom.first_mfn = machine_alloc(DOMID, nr_pages);
     ck_assert_uint_ne(dom.first_mfn.n, MFN_INVALID.n);
     dom.vcpu[0] = &vcpu;
@@ -48,10 +47,10 @@ static void domain_make(uint64_t nr_pages)
 /* A kernel of one segment, without an ELF image around it. */
 static struct kernel_image kernel(uint64_t virt_base, uint64_t start, uint64_t size, uint64_t file_size)
 {
-    struct kernel_image k = { .virt_base = virt_base,
-                              .virt_start = virt_base + start,
-                              .virt_end = virt_base + start + size,
-                              .nr_segments = 1 };
+    struct kernel_image k = {.virt_base = virt_base,
+                             .virt_start = virt_base + start,
+                             .virt_end = virt_base + start + size,
+                             .nr_segments = 1};
     uint8_t *data =
         mmap(NULL, file_size + PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -59,8 +58,7 @@ static struct kernel_image kernel(uint64_t virt_base, uint64_t start, uint64_t s
     for (uint64_t i = 0; i < file_size; i += 997)
         data[i] = (uint8_t)(i % 251 + 1);
     k.segment[0] = (struct kernel_segment){
-        .data = data, .file_size = file_size, .mem_size = size, .vaddr = k.virt_start, .paddr = start
-    };
+        .data = data, .file_size = file_size, .mem_size = size, .vaddr = k.virt_start, .paddr = start};
     k.entry = k.virt_start + 0x10;
     k.hypercall_page = ~0UL;
     k.init_p2m = ~0UL;
@@ -163,7 +161,7 @@ static void count_entries(mfn_t t, int level, uint64_t *count, uint8_t *is_table
 static void check_tables(const struct kernel_image *k)
 {
     const struct start_info *si = start_info();
-    uint64_t first_table = pfn_of(si->pt_base), pages = 0, count[4] = { 0 }, tables = 0, p2m_pages = 0;
+    uint64_t first_table = pfn_of(si->pt_base), pages = 0, count[4] = {0}, tables = 0, p2m_pages = 0;
     uint8_t *is_table = calloc(1, dom.nr_pages);
 
     count_entries(fake_adopted_l4, 3, count, is_table);
@@ -425,8 +423,8 @@ END_TEST
 START_TEST(test_bad_init_p2m)
 {
     struct kernel_image k = linux_kernel();
-    static const uint64_t bad[] = { 0xffffffff80000000 - 4096, 0xffff880000000000 - 4096,
-                                    0x800000000000 - 4096, 0x900000000000, 0xffff900000000000 - (9UL << 44) };
+    static const uint64_t bad[] = {0xffffffff80000000 - 4096, 0xffff880000000000 - 4096,
+                                   0x800000000000 - 4096, 0x900000000000, 0xffff900000000000 - (9UL << 44)};
 
     domain_make(0x10000);
     k.init_p2m = 0xfffffffff0000000;
@@ -445,8 +443,8 @@ END_TEST
  */
 START_TEST(test_too_little_memory)
 {
-    static const size_t module_size[] = { 0, 1, 3 << 20, 100 << 20 };
-    struct kernel_image kernels[] = { linux_kernel(), grub_kernel() };
+    static const size_t module_size[] = {0, 1, 3 << 20, 100 << 20};
+    struct kernel_image kernels[] = {linux_kernel(), grub_kernel()};
 
     for (size_t i = 0; i < ARRAY_SIZE(kernels); i++)
         for (size_t j = 0; j < ARRAY_SIZE(module_size); j++) {
@@ -454,7 +452,7 @@ START_TEST(test_too_little_memory)
             struct pv_layout l;
             void *module = calloc(1, module_size[j] + 1);
 
-            dom = (struct domain){ .nr_pages = 2 * MIB };
+            dom = (struct domain){.nr_pages = 2 * MIB};
             ck_assert_int_lt(pv_build(&dom, &kernels[i], module, module_size[j], "", why, sizeof(why)), 0);
             ck_assert_ptr_null(strchr(why, '\n'));
             ck_assert_ptr_nonnull(strstr(why, "too little memory"));
@@ -479,7 +477,7 @@ START_TEST(test_exact_memory)
     struct kernel_image k = _i ? grub_kernel() : linux_kernel();
     void *module = module_make(1 << 20);
     uint64_t pages = 1;
-    struct pv_layout l = { .nr_pages_needed = 2 };
+    struct pv_layout l = {.nr_pages_needed = 2};
 
     while (l.nr_pages_needed > pages) {
         pages = l.nr_pages_needed;
@@ -521,9 +519,9 @@ END_TEST
 
 START_TEST(test_hypercall_page)
 {
-    static const uint8_t first[] = { 0x51, 0x41, 0x53, 0xb8, 0,    0,    0,   0,
-                                     0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3, 0xcc };
-    static const uint8_t iret[] = { 0x51, 0x41, 0x53, 0x50, 0xb8, 23, 0, 0, 0, 0x0f, 0x05 };
+    static const uint8_t first[] = {0x51, 0x41, 0x53, 0xb8, 0,    0,    0,   0,
+                                    0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3, 0xcc};
+    static const uint8_t iret[] = {0x51, 0x41, 0x53, 0x50, 0xb8, 23, 0, 0, 0, 0x0f, 0x05};
     struct kernel_image k = linux_kernel();
     const uint8_t *page;
 

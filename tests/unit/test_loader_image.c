@@ -116,7 +116,7 @@ static void expect_linux(const struct blob *elf)
  */
 START_TEST(test_bzimage)
 {
-    static const size_t sizes[] = { 8192, 300000, 9 << 20 };
+    static const size_t sizes[] = {8192, 300000, 9 << 20};
 
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         struct blob elf = linux_elf(sizes[i]);
@@ -243,11 +243,11 @@ END_TEST
 /* The decompressed size at the payload's end is taken at its word, up to a bound. */
 START_TEST(test_wrong_size)
 {
-    static const uint32_t sizes[] = { 0, 1, 4096, 0x7fffffff, 0xffffffff };
+    static const uint32_t sizes[] = {0, 1, 4096, 0x7fffffff, 0xffffffff};
     struct blob elf = linux_elf(8192);
     struct blob packed = sample_compress(&elf, (enum sample_format)_i);
     struct blob bz = sample_bzimage(&packed, (enum sample_format)_i, elf.size);
-    uint32_t off[] = { (uint32_t)elf.size - 1, (uint32_t)elf.size + 1 };
+    uint32_t off[] = {(uint32_t)elf.size - 1, (uint32_t)elf.size + 1};
 
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         memcpy(bz.data + bz.size - 4, &sizes[i], 4);
@@ -311,12 +311,12 @@ START_TEST(test_elf_headers)
     Elf64_Phdr *p = at(&elf, h->e_phoff), good_p[3];
 
     memcpy(good_p, p, sizeof(good_p));
-#define BROKEN(change, part) \
-    do { \
-        change; \
+#define BROKEN(change, part)                      \
+    do {                                          \
+        change;                                   \
         expect_refusal(elf.data, elf.size, part); \
-        *h = good_h; \
-        memcpy(p, good_p, sizeof(good_p)); \
+        *h = good_h;                              \
+        memcpy(p, good_p, sizeof(good_p));        \
     } while (0)
     BROKEN(h->e_ident[0] = 0, "neither bzImage nor ELF");
     BROKEN(h->e_ident[EI_CLASS] = ELFCLASS32, "32-bit");
@@ -346,7 +346,7 @@ END_TEST
 
 START_TEST(test_too_many_segments)
 {
-    struct blob elf = { 0 }, notes = sample_notes();
+    struct blob elf = {0}, notes = sample_notes();
     Elf64_Ehdr h;
     Elf64_Phdr p[18];
 
@@ -368,13 +368,13 @@ END_TEST
 /* A set of notes, all of which but one are right. */
 static struct blob notes_but(uint32_t without)
 {
-    struct blob n = { 0 };
+    struct blob n = {0};
     const struct {
         uint32_t type;
         const char *text;
-    } texts[] = { { XEN_ELFNOTE_GUEST_OS, "linux" },
-                  { XEN_ELFNOTE_XEN_VERSION, "xen-3.0" },
-                  { XEN_ELFNOTE_LOADER, "generic" } };
+    } texts[] = {{XEN_ELFNOTE_GUEST_OS, "linux"},
+                 {XEN_ELFNOTE_XEN_VERSION, "xen-3.0"},
+                 {XEN_ELFNOTE_LOADER, "generic"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         if (texts[i].type != without)
@@ -427,7 +427,7 @@ START_TEST(test_notes)
     try_notes(&n, NOTES_IN_SECTION, NULL);
     n = notes_but(~0u);
     try_notes(&n, NOTES_NOWHERE, "no Xen PV entry");
-    n = (struct blob){ 0 };
+    n = (struct blob){0};
     try_notes(&n, NOTES_IN_SEGMENT, "no Xen PV entry");
 
     /* A loader's name or a guest's will do, as in Xen. */
@@ -441,7 +441,7 @@ START_TEST(test_notes)
     try_text_note(XEN_ELFNOTE_XEN_VERSION, "xen-2.0\n\033[31m", "xen-2.0??[31m");
 
     /* A Linux without CONFIG_XEN_PV: notes there are, but for PVH. */
-    n = (struct blob){ 0 };
+    n = (struct blob){0};
     note_add_text(&n, XEN_ELFNOTE_GUEST_OS, "linux");
     note_add_text(&n, XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
     note_add_number(&n, XEN_ELFNOTE_PHYS32_ENTRY, 0x1000000);
@@ -496,7 +496,7 @@ START_TEST(test_odd_notes)
 {
     struct blob n = notes_but(XEN_ELFNOTE_ENTRY), elf;
     uint32_t entry = 0x40 + SAMPLE_PADDR;
-    Elf64_Nhdr lie = { .n_namesz = 4, .n_descsz = 0xfffffff0, .n_type = XEN_ELFNOTE_XEN_VERSION };
+    Elf64_Nhdr lie = {.n_namesz = 4, .n_descsz = 0xfffffff0, .n_type = XEN_ELFNOTE_XEN_VERSION};
 
     blob_free(&n);
     note_add_text(&n, XEN_ELFNOTE_LOADER, "generic");
@@ -520,7 +520,7 @@ END_TEST
 
 static void try_legacy(const char *text, const char *part)
 {
-    struct blob n = { 0 };
+    struct blob n = {0};
 
     blob_add(&n, text, strlen(text) + 1);
     try_notes(&n, NOTES_IN_LEGACY, part);
@@ -531,7 +531,7 @@ static void try_legacy(const char *text, const char *part)
 START_TEST(test_legacy_section)
 {
     static const char text[] = LEGACY "VIRT_ENTRY=0xffffffff81000040,LOADER=generic,HYPERCALL_PAGE=0x1001";
-    struct blob n = { 0 }, elf;
+    struct blob n = {0}, elf;
 
     blob_add(&n, text, sizeof(text) - 1); /* ends with its section, without a NUL */
     elf = sample_elf(8192, &n, NOTES_IN_LEGACY);

@@ -30,11 +30,11 @@ static int set_fail(void *ctx, const char *value, char *why, size_t why_size)
 }
 
 static const struct option_row table[] = {
-    { "memory", 'm', ARG_REQUIRED, "SIZE", "how much\nof it", set_any },
-    { "trace", 0, ARG_OPTIONAL, "FILTER", "trace", set_any },
-    { "quiet", 'q', ARG_NONE, NULL, "say nothing", set_any },
-    { "bad", 0, ARG_REQUIRED, "X", "always refused", set_fail },
-    { NULL, 0, ARG_NONE, NULL, NULL, NULL },
+    {"memory", 'm', ARG_REQUIRED, "SIZE", "how much\nof it", set_any},
+    {"trace", 0, ARG_OPTIONAL, "FILTER", "trace", set_any},
+    {"quiet", 'q', ARG_NONE, NULL, "say nothing", set_any},
+    {"bad", 0, ARG_REQUIRED, "X", "always refused", set_fail},
+    {NULL, 0, ARG_NONE, NULL, NULL, NULL},
 };
 
 static char why[200];
@@ -49,12 +49,12 @@ static int parse(struct options_given *g, struct got *got, int argc, char **argv
     return options_apply(g, got, why, sizeof(why));
 }
 
-#define PARSE(...)                                                                       \
-    ({                                                                                   \
-        char *argv_[] = { __VA_ARGS__ };                                                 \
-        int ret_ = parse(&given, &got, (int)(sizeof(argv_) / sizeof(argv_[0])), argv_);  \
-        snprintf(operand0, sizeof(operand0), "%s", given.nr_operands ? given.operand[0] : "");                 \
-        ret_;                                                                            \
+#define PARSE(...)                                                                             \
+    ({                                                                                         \
+        char *argv_[] = {__VA_ARGS__};                                                         \
+        int ret_ = parse(&given, &got, (int)(sizeof(argv_) / sizeof(argv_[0])), argv_);        \
+        snprintf(operand0, sizeof(operand0), "%s", given.nr_operands ? given.operand[0] : ""); \
+        ret_;                                                                                  \
     })
 
 static struct options_given given;
@@ -124,7 +124,8 @@ START_TEST(help)
 
     options_help(table, f);
     fclose(f);
-    ck_assert_ptr_nonnull(strstr(text, "  -m, --memory SIZE         how much\n                            of it\n"));
+    ck_assert_ptr_nonnull(
+        strstr(text, "  -m, --memory SIZE         how much\n                            of it\n"));
     ck_assert_ptr_nonnull(strstr(text, "      --trace[=FILTER]      trace\n"));
     ck_assert_ptr_nonnull(strstr(text, "  -q, --quiet               say nothing\n"));
     free(text);

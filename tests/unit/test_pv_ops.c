@@ -18,9 +18,9 @@
 #include <xen/sched.h>
 #include <xen/version.h>
 
-#define D (&fake_dom[0])
+#define D    (&fake_dom[0])
 #define V(n) (fake_dom[0].vcpu[n])
-#define MS 1000000ull
+#define MS   1000000ull
 
 /* Guest memory for arguments; gm(x) copies x there and gives its address. */
 static uint8_t *page;
@@ -30,9 +30,9 @@ static uint64_t to_guest(const void *arg, size_t size)
     memcpy(page, arg, size);
     return (uintptr_t)page;
 }
-#define GM(x) to_guest(&(x), sizeof(x))
-#define BACK(x) memcpy(&(x), page, sizeof(x))
-#define BAD 8ul /* an address that faults */
+#define GM(x)     to_guest(&(x), sizeof(x))
+#define BACK(x)   memcpy(&(x), page, sizeof(x))
+#define BAD       8ul /* an address that faults */
 #define ARGS(...) ((const uint64_t[6]){__VA_ARGS__})
 
 static void setup(void)
@@ -207,7 +207,8 @@ static struct vcpu_guest_context *context(void)
     c->ctrlreg[3] = xen_pfn_to_cr3(fake_frame(D).n);
     c->event_callback_eip = 0xffffffff81001000;
     c->failsafe_callback_eip = 0xffffffff81002000;
-    c->trap_ctxt[14] = (struct trap_info){.vector = 14, .flags = 4, .cs = 0x10, .address = 0xffffffff81003000};
+    c->trap_ctxt[14] =
+        (struct trap_info){.vector = 14, .flags = 4, .cs = 0x10, .address = 0xffffffff81003000};
     return c;
 }
 
@@ -276,22 +277,54 @@ START_TEST(vcpu_bad_contexts)
         unsigned refs = fake_refs(D);
 
         switch (i) {
-        case 0: c->user_regs.rip = hole; break;
-        case 1: c->user_regs.rsp = hole; break;
-        case 2: c->kernel_sp = hole; break;
-        case 3: c->fs_base = hole; break;
-        case 4: c->gs_base_user = hole; break;
-        case 5: c->event_callback_eip = hole; break;
-        case 6: c->trap_ctxt[255].address = hole; break;
-        case 7: c->ldt_base = 0x1001; break;
-        case 8: c->ldt_ents = 8193; break;
-        case 9: c->gdt_ents = FIRST_RESERVED_GDT_ENTRY + 1; break;
-        case 10: c->gdt_frames[0] = FAKE_FRAMES; break;
-        case 11: c->gdt_frames[0] = fake_frame(&fake_dom[1]).n; break;
-        case 12: c->ctrlreg[3] = ~0ul; break;
-        case 13: c->ctrlreg[1] = xen_pfn_to_cr3(fake_frame(&fake_dom[1]).n); break;
-        case 14: c->flags = 0; break; /* user mode without user tables */
-        case 15: c->user_regs.cs = 0x7f3; break; /* no such segment */
+        case 0:
+            c->user_regs.rip = hole;
+            break;
+        case 1:
+            c->user_regs.rsp = hole;
+            break;
+        case 2:
+            c->kernel_sp = hole;
+            break;
+        case 3:
+            c->fs_base = hole;
+            break;
+        case 4:
+            c->gs_base_user = hole;
+            break;
+        case 5:
+            c->event_callback_eip = hole;
+            break;
+        case 6:
+            c->trap_ctxt[255].address = hole;
+            break;
+        case 7:
+            c->ldt_base = 0x1001;
+            break;
+        case 8:
+            c->ldt_ents = 8193;
+            break;
+        case 9:
+            c->gdt_ents = FIRST_RESERVED_GDT_ENTRY + 1;
+            break;
+        case 10:
+            c->gdt_frames[0] = FAKE_FRAMES;
+            break;
+        case 11:
+            c->gdt_frames[0] = fake_frame(&fake_dom[1]).n;
+            break;
+        case 12:
+            c->ctrlreg[3] = ~0ul;
+            break;
+        case 13:
+            c->ctrlreg[1] = xen_pfn_to_cr3(fake_frame(&fake_dom[1]).n);
+            break;
+        case 14:
+            c->flags = 0;
+            break; /* user mode without user tables */
+        case 15:
+            c->user_regs.cs = 0x7f3;
+            break; /* no such segment */
         }
         ck_assert_msg(vcpu_op(VCPUOP_initialise, 2, fake_gva(c).va) == -XEN_EINVAL, "case %u", i);
         ck_assert_msg(fake_refs(D) == refs, "case %u leaks", i);
@@ -403,8 +436,10 @@ START_TEST(small_ones)
 {
     struct physdev_set_iopl iopl = {.iopl = 3}, iopl4 = {.iopl = 4};
     struct physdev_map_pirq map = {.domid = DOMID_SELF}, map9 = {.domid = 9};
-    struct physdev_pirq_eoi_gmfn eoi = {.gmfn = fake_frame(D).n}, foreign = {.gmfn = fake_frame(&fake_dom[1]).n};
-    struct xennmi_callback nmi = {.handler_address = 0xffffffff81000000}, bad_nmi = {.handler_address = 1ul << 62};
+    struct physdev_pirq_eoi_gmfn eoi = {.gmfn = fake_frame(D).n},
+                                 foreign = {.gmfn = fake_frame(&fake_dom[1]).n};
+    struct xennmi_callback nmi = {.handler_address = 0xffffffff81000000},
+                           bad_nmi = {.handler_address = 1ul << 62};
     struct xen_hvm_param param = {.domid = DOMID_SELF, .index = 1}, param9 = {.domid = 9, .index = 1};
     uint64_t g = fake_gva(page).va;
 
@@ -544,17 +579,20 @@ START_TEST(grant_copies)
 {
     mfn_t theirs = fake_frame(D), mine = fake_frame(&fake_dom[1]);
     char *from = machine_hva(theirs), *to = machine_hva(mine);
-    struct gnttab_copy c = {
-        .source = {.u.ref = 9, .domid = 1, .offset = 100},
-        .dest = {.u.gmfn = mine.n, .domid = DOMID_SELF, .offset = 7},
-        .len = 11,
-        .flags = GNTCOPY_source_gref,
-    }, back;
+    struct gnttab_copy c =
+                           {
+                               .source = {.u.ref = 9, .domid = 1, .offset = 100},
+                               .dest = {.u.gmfn = mine.n, .domid = DOMID_SELF, .offset = 7},
+                               .len = 11,
+                               .flags = GNTCOPY_source_gref,
+                           },
+                       back;
     unsigned refs = fake_refs(D) + fake_refs(&fake_dom[1]);
 
     setup_table(D, 1);
     strcpy(from + 100, "hello there");
-    *v1(9) = (struct grant_entry_v1){.flags = GTF_permit_access | GTF_readonly, .domid = 2, .frame = (uint32_t)theirs.n};
+    *v1(9) = (struct grant_entry_v1){
+        .flags = GTF_permit_access | GTF_readonly, .domid = 2, .frame = (uint32_t)theirs.n};
     ck_assert_int_eq(copy(c), GNTST_okay);
     ck_assert_mem_eq(to + 7, "hello there", 11);
     ck_assert_uint_eq(v1(9)->flags, GTF_permit_access | GTF_readonly); /* marks are gone again */
@@ -636,7 +674,8 @@ END_TEST
 
 START_TEST(grant_arrays)
 {
-    struct gnttab_map_grant_ref m = {.dom = 2, .flags = GNTMAP_host_map}, m9 = {.dom = 9, .flags = GNTMAP_host_map};
+    struct gnttab_map_grant_ref m = {.dom = 2, .flags = GNTMAP_host_map},
+                                m9 = {.dom = 9, .flags = GNTMAP_host_map};
     struct gnttab_unmap_grant_ref u = {.handle = 3};
     struct gnttab_swap_grant_ref s = {.ref_a = 20, .ref_b = 30};
 

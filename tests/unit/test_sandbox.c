@@ -186,8 +186,8 @@ static void *thread_body(void *arg)
 static int do_daily_work(void)
 {
     pthread_t t[4];
-    struct timespec ts = { 0, 1000 };
-    struct sigevent ev = { .sigev_notify = SIGEV_NONE };
+    struct timespec ts = {0, 1000};
+    struct sigevent ev = {.sigev_notify = SIGEV_NONE};
     timer_t timer;
     int p[2];
     char *m;

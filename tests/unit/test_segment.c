@@ -12,18 +12,18 @@
 #include "pv/segment.h"
 
 /* Descriptors: present, DPL 3 unless the name says otherwise. */
-#define DATA_RW 0x00cff2000000fffful
-#define DATA_RO 0x00cff0000000fffful
-#define CODE_RX 0x00cffa000000fffful
-#define CODE_X 0x00cff8000000fffful
-#define CODE_64 0x00affa000000fffful
+#define DATA_RW        0x00cff2000000fffful
+#define DATA_RO        0x00cff0000000fffful
+#define CODE_RX        0x00cffa000000fffful
+#define CODE_X         0x00cff8000000fffful
+#define CODE_64        0x00affa000000fffful
 #define CODE_64_AND_32 0x00effa000000fffful
-#define DATA_DPL0 0x00cf92000000fffful
-#define DATA_ABSENT 0x00cf72000000fffful
-#define LDT_SYSTEM 0x0000e2000000fffful
-#define DATA_BASED 0x12c0f2345678fffful
+#define DATA_DPL0      0x00cf92000000fffful
+#define DATA_ABSENT    0x00cf72000000fffful
+#define LDT_SYSTEM     0x0000e2000000fffful
+#define DATA_BASED     0x12c0f2345678fffful
 
-#define SEL(index) ((uint16_t)((index) << 3 | 3))
+#define SEL(index)     ((uint16_t)((index) << 3 | 3))
 #define SEL_LDT(index) ((uint16_t)((index) << 3 | 7))
 
 static struct vcpu *v = &fake_vcpu;
@@ -58,14 +58,27 @@ START_TEST(checks)
         uint64_t descriptor;
         uint8_t vector; /* 0: loads */
     } rows[] = {
-        {SEG_DS, DATA_RW, 0},           {SEG_DS, DATA_RO, 0},          {SEG_DS, CODE_RX, 0},
-        {SEG_DS, CODE_X, VEC_GP},       {SEG_DS, LDT_SYSTEM, VEC_GP},  {SEG_DS, DATA_ABSENT, VEC_NP},
-        {SEG_DS, 0, VEC_GP},            {SEG_SS, DATA_RW, 0},          {SEG_SS, DATA_RO, VEC_GP},
-        {SEG_SS, CODE_RX, VEC_GP},      {SEG_SS, DATA_ABSENT, VEC_SS}, {SEG_CS, CODE_RX, 0},
-        {SEG_CS, CODE_64, 0},           {SEG_CS, CODE_X, 0},           {SEG_CS, DATA_RW, VEC_GP},
-        {SEG_CS, CODE_64_AND_32, VEC_GP}, {SEG_GS, DATA_RW, 0},        {SEG_ES, DATA_BASED, 0},
+        {SEG_DS, DATA_RW, 0},
+        {SEG_DS, DATA_RO, 0},
+        {SEG_DS, CODE_RX, 0},
+        {SEG_DS, CODE_X, VEC_GP},
+        {SEG_DS, LDT_SYSTEM, VEC_GP},
+        {SEG_DS, DATA_ABSENT, VEC_NP},
+        {SEG_DS, 0, VEC_GP},
+        {SEG_SS, DATA_RW, 0},
+        {SEG_SS, DATA_RO, VEC_GP},
+        {SEG_SS, CODE_RX, VEC_GP},
+        {SEG_SS, DATA_ABSENT, VEC_SS},
+        {SEG_CS, CODE_RX, 0},
+        {SEG_CS, CODE_64, 0},
+        {SEG_CS, CODE_X, 0},
+        {SEG_CS, DATA_RW, VEC_GP},
+        {SEG_CS, CODE_64_AND_32, VEC_GP},
+        {SEG_GS, DATA_RW, 0},
+        {SEG_ES, DATA_BASED, 0},
         /* As when Xen accepts a table: a guest's DPL 0 becomes 3. */
-        {SEG_DS, DATA_DPL0, 0},         {SEG_SS, DATA_DPL0, 0},
+        {SEG_DS, DATA_DPL0, 0},
+        {SEG_SS, DATA_DPL0, 0},
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -117,13 +117,13 @@ static uint32_t start(struct store_conn *c)
     return (uint32_t)strtoul(last.data, NULL, 10);
 }
 
-#define OK(x) ck_assert_ptr_null(x)
+#define OK(x)        ck_assert_ptr_null(x)
 #define ERR(x, name) ck_assert_str_eq(x, name)
 
-#define VALUE(c, tx, path, want)                                                                             \
-    do {                                                                                                     \
-        OK(ask_path(c, XS_READ, tx, path));                                                                  \
-        ck_assert_str_eq(last.data, want);                                                                   \
+#define VALUE(c, tx, path, want)            \
+    do {                                    \
+        OK(ask_path(c, XS_READ, tx, path)); \
+        ck_assert_str_eq(last.data, want);  \
     } while (0)
 
 /* A home for domain 1 that it may write to. */
@@ -243,10 +243,17 @@ END_TEST
 
 START_TEST(refused)
 {
-    ERR(ask(guest, XS_INTRODUCE, 0, "5\0" "1\0" "1"), "EACCES");
+    ERR(ask(guest, XS_INTRODUCE, 0,
+            "5\0"
+            "1\0"
+            "1"),
+        "EACCES");
     ERR(ask(guest, XS_RELEASE, 0, "5"), "EACCES");
     ERR(ask(guest, XS_RESUME, 0, "5"), "EACCES");
-    ERR(ask(guest, XS_SET_TARGET, 0, "5\0" "1"), "EACCES");
+    ERR(ask(guest, XS_SET_TARGET, 0,
+            "5\0"
+            "1"),
+        "EACCES");
     ERR(ask(guest, XS_CONTROL, 0, "check"), "EACCES");
     OK(ask(guest, XS_GET_DOMAIN_PATH, 0, "5"));
     ck_assert_str_eq(last.data, "/local/domain/5");
@@ -536,7 +543,9 @@ START_TEST(directory_in_parts)
         ck_assert_str_eq(all + at, path);
     }
     ck_assert_uint_eq(names, 600);
-    OK(ask(dom0, XS_DIRECTORY_PART, 0, "/d\0" "999999"));
+    OK(ask(dom0, XS_DIRECTORY_PART, 0,
+           "/d\0"
+           "999999"));
     ck_assert_uint_eq(last.hdr.len, strlen(last.data) + 2);
     ERR(ask(dom0, XS_DIRECTORY_PART, 0, "/d\0-1"), "EINVAL");
 }
@@ -619,10 +628,10 @@ static const char *ring_ask(uint32_t type, const void *data, uint32_t len)
     return last.hdr.type == XS_ERROR ? last.data : NULL;
 }
 
-#define RING_VALUE(path, want)                                                                               \
-    do {                                                                                                     \
-        OK(ring_ask(XS_READ, path, sizeof(path)));                                                           \
-        ck_assert_str_eq(last.data, want);                                                                   \
+#define RING_VALUE(path, want)                     \
+    do {                                           \
+        OK(ring_ask(XS_READ, path, sizeof(path))); \
+        ck_assert_str_eq(last.data, want);         \
     } while (0)
 
 /* What xen417-xenstore-ls.txt of a real Xen shows, by path and by permission. */

@@ -15,9 +15,9 @@
 #include "pv/time_math.h"
 #include "pv_fakes.h"
 
-#define D (&fake_dom[0])
+#define D    (&fake_dom[0])
 #define V(n) (fake_dom[0].vcpu[n])
-#define MS 1000000ull
+#define MS   1000000ull
 
 /* System time as a kernel reads it (pvclock). Translated code isn't instrumented either. */
 __attribute__((no_sanitize("thread"))) static uint64_t guest_now(const volatile struct vcpu_time_info *t)
@@ -49,14 +49,16 @@ static uint64_t host_now(clockid_t id)
 /* Guest time minus host time since the domain's start. */
 static int64_t error_ns(unsigned vcpu)
 {
-    return (int64_t)(guest_now(&V(vcpu)->pv->info->time) + D->pv->time.start_mono_ns - host_now(CLOCK_MONOTONIC));
+    return (int64_t)(guest_now(&V(vcpu)->pv->info->time) + D->pv->time.start_mono_ns -
+                     host_now(CLOCK_MONOTONIC));
 }
 
 START_TEST(slope)
 {
     static const struct {
         uint64_t hz;
-    } rates[] = {{1000000000}, {999999999}, {1000000001}, {2600000000}, {4294967296}, {5000000000}, {100000000}};
+    } rates[] = {{1000000000}, {999999999},  {1000000001}, {2600000000},
+                 {4294967296}, {5000000000}, {100000000}};
 
     for (unsigned i = 0; i < ARRAY_SIZE(rates); i++) {
         struct time_line l = {.base_tsc = 1000, .base_ns = 77};
@@ -191,7 +193,9 @@ static uint32_t bind_timer(unsigned vcpu)
 static bool take(uint32_t port)
 {
     return __atomic_fetch_and(&D->pv->shared_info->evtchn_pending[port / 64], ~(1UL << port % 64),
-                              __ATOMIC_SEQ_CST) >> port % 64 & 1;
+                              __ATOMIC_SEQ_CST) >>
+               port % 64 &
+           1;
 }
 
 static int64_t set_timer(unsigned vcpu, int64_t timeout)

@@ -28,8 +28,8 @@ static struct vm_config c;
 static char dir[] = "/tmp/test_vm.XXXXXX";
 static char kernel[60], initrd[60], empty[60];
 static char out[65536], err[4096];
-static const char *input;      /* what standard input has, then it ends; NULL: it stays open and silent */
-static int send_signal;        /* sent once the guest has said "ready" */
+static const char *input; /* what standard input has, then it ends; NULL: it stays open and silent */
+static int send_signal;   /* sent once the guest has said "ready" */
 
 static void file_make(char *path, const char *name, const char *text)
 {
@@ -122,7 +122,7 @@ static int run(void)
         close(in_pipe[1]);
     }
     for (;;) {
-        struct pollfd fds[2] = { { .fd = out_pipe[0], .events = POLLIN }, { .fd = err_pipe[0], .events = POLLIN } };
+        struct pollfd fds[2] = {{.fd = out_pipe[0], .events = POLLIN}, {.fd = err_pipe[0], .events = POLLIN}};
 
         poll(fds, 2, -1);
         if (fds[0].revents & POLLIN)
@@ -344,7 +344,7 @@ END_TEST
 
 START_TEST(signals)
 {
-    static const int all[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+    static const int all[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
     fake.guest = guest_ready;
     for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
@@ -408,7 +408,7 @@ static int run_pty(const char *typed, struct termios *during, struct termios *be
         _exit(vm_child());
     }
     for (;;) {
-        struct pollfd fd = { .fd = master, .events = POLLIN };
+        struct pollfd fd = {.fd = master, .events = POLLIN};
 
         if (poll(&fd, 1, 20) > 0)
             collect(master, out, sizeof(out));
@@ -419,7 +419,7 @@ static int run_pty(const char *typed, struct termios *during, struct termios *be
         if (waitpid(pid, &status, WNOHANG) == pid)
             break;
     }
-    while (poll(&(struct pollfd){ .fd = master, .events = POLLIN }, 1, 0) > 0)
+    while (poll(&(struct pollfd){.fd = master, .events = POLLIN}, 1, 0) > 0)
         collect(master, out, sizeof(out));
     tcgetattr(slave, after);
     close(master);
@@ -465,7 +465,8 @@ START_TEST(terminal_session)
 
     fake.guest = guest_terminal;
     status = run_pty("\003q", &during, &before, &after);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STATUS_OK, "%#x %s", (unsigned)status, out);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STATUS_OK, "%#x %s", (unsigned)status,
+                  out);
     ck_assert(!(during.c_lflag & (ICANON | ECHO | ISIG)) && !(during.c_oflag & OPOST));
     ck_assert_ptr_nonnull(strstr(out, "^C"));
     same_terminal(&before, &after);
@@ -506,9 +507,9 @@ START_TEST(terminal_faults)
         int signo;
         const char *said;
     } rows[] = {
-        { "w", SIGSEGV, "internal error: signal 11 at 0x10" },
-        { "a", SIGABRT, "internal error: signal 6" },
-        { "s", SIGSYS, "the sandbox stopped system call 41" },
+        {"w", SIGSEGV, "internal error: signal 11 at 0x10"},
+        {"a", SIGABRT, "internal error: signal 6"},
+        {"s", SIGSYS, "the sandbox stopped system call 41"},
     };
     struct termios before, during, after;
 
@@ -531,17 +532,17 @@ static const struct {
     int status;
     const char *said;
 } failures[] = {
-    { "engine_host_missing", EXIT_STATUS_HOST, "lacks what the translator needs: abacus" },
-    { "machine_init", EXIT_STATUS_HOST, "no room for a guest of 16M: memfd: Cannot allocate memory" },
-    { "engine_init", EXIT_STATUS_HOST, "starting the translator" },
-    { "machine_alloc", EXIT_STATUS_HOST, "no memory for a guest of 16M" },
-    { "pv_domain_init", EXIT_STATUS_HOST, "setting up the domain" },
-    { "engine_vcpu_create", EXIT_STATUS_HOST, "no memory for vCPU 0" },
-    { "pv_vcpu_init", EXIT_STATUS_HOST, "setting up vCPU 0" },
-    { "trace_start", EXIT_STATUS_HOST, "starting the tracer" },
-    { "pv_backends_init", EXIT_STATUS_HOST, "console and the store: No space left" },
-    { "pv_build", EXIT_STATUS_IMAGE, "needs 64 MiB of memory" },
-    { "time_domain_init", EXIT_STATUS_HOST, "clock" },
+    {"engine_host_missing", EXIT_STATUS_HOST, "lacks what the translator needs: abacus"},
+    {"machine_init", EXIT_STATUS_HOST, "no room for a guest of 16M: memfd: Cannot allocate memory"},
+    {"engine_init", EXIT_STATUS_HOST, "starting the translator"},
+    {"machine_alloc", EXIT_STATUS_HOST, "no memory for a guest of 16M"},
+    {"pv_domain_init", EXIT_STATUS_HOST, "setting up the domain"},
+    {"engine_vcpu_create", EXIT_STATUS_HOST, "no memory for vCPU 0"},
+    {"pv_vcpu_init", EXIT_STATUS_HOST, "setting up vCPU 0"},
+    {"trace_start", EXIT_STATUS_HOST, "starting the tracer"},
+    {"pv_backends_init", EXIT_STATUS_HOST, "console and the store: No space left"},
+    {"pv_build", EXIT_STATUS_IMAGE, "needs 64 MiB of memory"},
+    {"time_domain_init", EXIT_STATUS_HOST, "clock"},
 };
 
 static void expect_one_line(int status, const char *said)
@@ -550,7 +551,8 @@ static void expect_one_line(int status, const char *said)
 
     ck_assert_msg(got == status, "status %d, not %d: %s", got, status, err);
     ck_assert_msg(strstr(err, said) != NULL, "'%s' isn't in: %s", said, err);
-    ck_assert_msg(!strncmp(err, "diptych: ", 9) && strchr(err, '\n') == err + strlen(err) - 1, "not one line: %s", err);
+    ck_assert_msg(!strncmp(err, "diptych: ", 9) && strchr(err, '\n') == err + strlen(err) - 1,
+                  "not one line: %s", err);
 }
 
 START_TEST(failure)

@@ -32,8 +32,22 @@ END_TEST
 
 START_TEST(memory_refused)
 {
-    static const char *const bad[] = { "", "M", "-1", "+5", " 5", "0x100", "1.5G", "512MB", "512 M", "0", "1M", "65G",
-                                       "1T", "18446744073709551615", "99999999999999999999999", "17592186044416G" };
+    static const char *const bad[] = {"",
+                                      "M",
+                                      "-1",
+                                      "+5",
+                                      " 5",
+                                      "0x100",
+                                      "1.5G",
+                                      "512MB",
+                                      "512 M",
+                                      "0",
+                                      "1M",
+                                      "65G",
+                                      "1T",
+                                      "18446744073709551615",
+                                      "99999999999999999999999",
+                                      "17592186044416G"};
 
     for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
         ck_assert_msg(memory(bad[i]) == 0, "'%s' was taken", bad[i]);

@@ -39,7 +39,8 @@ static void refused(const char *text, const char *said)
 {
     ck_assert_msg(parse(text) == -1, "taken: %s", text);
     ck_assert_msg(strstr(why, said) != NULL, "%s: said '%s'", text, why);
-    ck_assert_msg(!strncmp(why, "g.cfg", 5) && !strchr(why, '\n'), "'%s' doesn't name the file on one line", why);
+    ck_assert_msg(!strncmp(why, "g.cfg", 5) && !strchr(why, '\n'), "'%s' doesn't name the file on one line",
+                  why);
     vm_config_free(&c);
 }
 
@@ -53,7 +54,8 @@ START_TEST(complete)
                            "root=\"/dev/ram0\"\n"
                            "extra=\"console=hvc0 # no comment\"\n"
                            "memory=512\nmaxmem=\"1024\"\nvcpus=4\n"
-                           "on_poweroff=\"preserve\"\non_reboot=\"destroy\"\non_crash=\"restart\"\n"), 0);
+                           "on_poweroff=\"preserve\"\non_reboot=\"destroy\"\non_crash=\"restart\"\n"),
+                     0);
     ck_assert_str_eq(warnings, "");
     ck_assert_str_eq(c.name, "web");
     ck_assert(c.uuid_set);
@@ -76,7 +78,8 @@ START_TEST(cmdline)
 {
     ck_assert_int_eq(parse("cmdline=\"a b\"\nextra=\"c\"\n"), 0);
     ck_assert_str_eq(c.cmdline, "a b");
-    ck_assert_str_eq(warnings, "diptych: warning: g.cfg: root= and extra= are ignored in favour of cmdline=\n");
+    ck_assert_str_eq(warnings,
+                     "diptych: warning: g.cfg: root= and extra= are ignored in favour of cmdline=\n");
     vm_config_free(&c);
     ck_assert_int_eq(parse("extra=\"c\""), 0);
     ck_assert_str_eq(c.cmdline, "c");
@@ -104,12 +107,14 @@ START_TEST(warned)
                            "# memroy=1\n"
                            "disk=[ 'a=b,c=d',\n  'foo = bar' ]\n"
                            "extra=\"panic = 1\"; vcpsu = 3\n"
-                           "cpuid=\"host,avx2=0\"\n"), 0);
-    ck_assert_str_eq(warnings,
-                     "diptych: warning: g.cfg:1: unknown key 'kernal' is ignored\n"
-                     "diptych: warning: g.cfg:3: 'disk' is ignored: PV devices beside the console are not offered\n"
-                     "diptych: warning: g.cfg:5: unknown key 'vcpsu' is ignored\n"
-                     "diptych: warning: g.cfg:6: 'cpuid' is ignored: use diptych run --cpu\n");
+                           "cpuid=\"host,avx2=0\"\n"),
+                     0);
+    ck_assert_str_eq(
+        warnings,
+        "diptych: warning: g.cfg:1: unknown key 'kernal' is ignored\n"
+        "diptych: warning: g.cfg:3: 'disk' is ignored: PV devices beside the console are not offered\n"
+        "diptych: warning: g.cfg:5: unknown key 'vcpsu' is ignored\n"
+        "diptych: warning: g.cfg:6: 'cpuid' is ignored: use diptych run --cpu\n");
     vm_config_free(&c);
 }
 END_TEST

@@ -62,11 +62,11 @@ static int64_t fake_handler(struct vcpu *v)
     return fake_result;
 }
 
-#define FAKE(name)                                                                                           \
-    int64_t name(struct vcpu *v, const uint64_t arg[6])                                                      \
-    {                                                                                                        \
-        (void)arg;                                                                                           \
-        return fake_handler(v);                                                                              \
+#define FAKE(name)                                      \
+    int64_t name(struct vcpu *v, const uint64_t arg[6]) \
+    {                                                   \
+        (void)arg;                                      \
+        return fake_handler(v);                         \
     }
 FAKE(hc_set_trap_table)
 FAKE(hc_set_callbacks)

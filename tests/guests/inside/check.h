@@ -20,33 +20,33 @@
 #define PAGE 4096
 
 /* Ends the program with the place and a reason. Safe enough in a signal handler that is not returned from. */
-#define FAIL(...) \
-    do { \
+#define FAIL(...)                              \
+    do {                                       \
         printf("%s:%d: ", __FILE__, __LINE__); \
-        printf(__VA_ARGS__); \
-        putchar('\n'); \
-        fflush(stdout); \
-        _exit(1); \
+        printf(__VA_ARGS__);                   \
+        putchar('\n');                         \
+        fflush(stdout);                        \
+        _exit(1);                              \
     } while (0)
 
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) \
+#define CHECK(condition)                              \
+    do {                                              \
+        if (!(condition))                             \
             FAIL("%s (errno %d)", #condition, errno); \
     } while (0)
 
 /* As CHECK, for two integers, which it prints. */
-#define CHECK_EQ(got, expected) \
-    do { \
+#define CHECK_EQ(got, expected)                                                                          \
+    do {                                                                                                 \
         unsigned long long got_ = (unsigned long long)(got), expected_ = (unsigned long long)(expected); \
-        if (got_ != expected_) \
-            FAIL("%s is %#llx, not %#llx", #got, got_, expected_); \
+        if (got_ != expected_)                                                                           \
+            FAIL("%s is %#llx, not %#llx", #got, got_, expected_);                                       \
     } while (0)
 
-#define SKIP(why) \
-    do { \
+#define SKIP(why)  \
+    do {           \
         puts(why); \
-        exit(77); \
+        exit(77);  \
     } while (0)
 
 /* An address that is never mapped, and that the compiler doesn't know. */

@@ -21,15 +21,15 @@ static void on_illegal(int number)
     siglongjmp(escape, 1);
 }
 
-#define WORKS(name, shown, ...)                                                                              \
-    do {                                                                                                     \
-        if (shown) {                                                                                         \
-            if (sigsetjmp(escape, 1))                                                                        \
-                FAIL("CPUID shows " name ", but its instruction raises #UD");                                \
-            __VA_ARGS__                                                                                      \
-        } else {                                                                                             \
-            printf("no " name "; ");                                                                         \
-        }                                                                                                    \
+#define WORKS(name, shown, ...)                                               \
+    do {                                                                      \
+        if (shown) {                                                          \
+            if (sigsetjmp(escape, 1))                                         \
+                FAIL("CPUID shows " name ", but its instruction raises #UD"); \
+            __VA_ARGS__                                                       \
+        } else {                                                              \
+            printf("no " name "; ");                                          \
+        }                                                                     \
     } while (0)
 
 static int xcr0_avx(unsigned leaf1_ecx)

@@ -48,19 +48,19 @@ static void on_signal(int number, siginfo_t *info, void *context)
  * `at`, whose operand, if any, is in the first argument (rdi or eax).
  */
 #ifdef __x86_64__
-#define CASE(name, instruction)                                                                              \
-    extern const char at_##name[];                                                                           \
-    void name(uintptr_t operand);                                                                            \
-    __asm__(".text\n" #name                                                                                  \
-            ": mov $0x1234567, %ecx\n mov $0x89abcde, %esi\n mov %rdi, %rax\n xor %edx, %edx\n"              \
+#define CASE(name, instruction)                                                                 \
+    extern const char at_##name[];                                                              \
+    void name(uintptr_t operand);                                                               \
+    __asm__(".text\n" #name                                                                     \
+            ": mov $0x1234567, %ecx\n mov $0x89abcde, %esi\n mov %rdi, %rax\n xor %edx, %edx\n" \
             "at_" #name ": " instruction "\n ret\n")
 #else
-#define CASE(name, instruction)                                                                              \
-    extern const char at_##name[];                                                                           \
-    void name(uintptr_t operand);                                                                            \
-    __asm__(                                                                                                 \
-        ".text\n" #name                                                                                      \
-        ": push %esi\n mov $0x1234567, %ecx\n mov $0x89abcde, %esi\n mov 8(%esp), %eax\n xor %edx, %edx\n"   \
+#define CASE(name, instruction)                                                                            \
+    extern const char at_##name[];                                                                         \
+    void name(uintptr_t operand);                                                                          \
+    __asm__(                                                                                               \
+        ".text\n" #name                                                                                    \
+        ": push %esi\n mov $0x1234567, %ecx\n mov $0x89abcde, %esi\n mov 8(%esp), %eax\n xor %edx, %edx\n" \
         "at_" #name ": " instruction "\n pop %esi\n ret\n")
 #endif
 

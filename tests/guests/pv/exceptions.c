@@ -10,10 +10,10 @@
 #include "pvtest.h"
 
 /* An instruction with a label at it and behind it. */
-#define PROBE(name, text)                                                                                    \
-    extern char name##_at[], name##_behind[];                                                                \
-    void name(void *arg);                                                                                    \
-    __asm__(".globl " #name ", " #name "_at, " #name "_behind\n" #name ":\n" #name "_at: " text "\n" #name   \
+#define PROBE(name, text)                                                                                  \
+    extern char name##_at[], name##_behind[];                                                              \
+    void name(void *arg);                                                                                  \
+    __asm__(".globl " #name ", " #name "_at, " #name "_behind\n" #name ":\n" #name "_at: " text "\n" #name \
             "_behind: ret\n")
 
 /* rdi is the argument. */

@@ -15,14 +15,14 @@ static void nm_handler(struct trap_frame *f)
     nm_count++;
 }
 
-#define RAISES_NM(instruction)                                                                               \
-    do {                                                                                                     \
-        nm_count = 0;                                                                                        \
-        check_eq(hc_fpu_taskswitch(true), 0, "fpu_taskswitch");                                              \
-        __asm__ volatile("add $0, %%eax; " instruction : : : "rax", "memory", "cc");                         \
-        check_eq(nm_count, 1, instruction);                                                                  \
-        __asm__ volatile(instruction : : : "memory");                                                        \
-        check_eq(nm_count, 1, instruction " again");                                                         \
+#define RAISES_NM(instruction)                                                       \
+    do {                                                                             \
+        nm_count = 0;                                                                \
+        check_eq(hc_fpu_taskswitch(true), 0, "fpu_taskswitch");                      \
+        __asm__ volatile("add $0, %%eax; " instruction : : : "rax", "memory", "cc"); \
+        check_eq(nm_count, 1, instruction);                                          \
+        __asm__ volatile(instruction : : : "memory");                                \
+        check_eq(nm_count, 1, instruction " again");                                 \
     } while (0)
 
 static void test_taskswitch(void)
@@ -57,9 +57,9 @@ static void test_state(void)
     uint32_t mxcsr = 0x3f80, mxcsr_after = 0; /* round down, all masked */
 
     __asm__ volatile("fninit; fldpi; fld1; ldmxcsr %0" : : "m"(mxcsr));
-#define SET(n)                                                                                               \
-    __asm__ volatile("movq %0, %%xmm" #n "; pshufd $0x44, %%xmm" #n ", %%xmm" #n                             \
-                     :                                                                                       \
+#define SET(n)                                                                   \
+    __asm__ volatile("movq %0, %%xmm" #n "; pshufd $0x44, %%xmm" #n ", %%xmm" #n \
+                     :                                                           \
                      : "r"(0x0101010101010101UL * (n + 1)))
 #define GET(n) __asm__ volatile("movdqa %%xmm" #n ", %0" : "=m"(save[n]))
     SET(0);

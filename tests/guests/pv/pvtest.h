@@ -13,10 +13,10 @@
 #define refused_with(ret, error, what) check_eq((ret), -(error), what)
 
 /* A call is refused; Xen's error depends on its build or its version. */
-#define refused(ret, what)                                                                                   \
-    do {                                                                                                     \
-        long ret_ = (long)(ret);                                                                             \
-        check(ret_<0 && ret_> - 4096, "%s: not refused: %ld", (what), ret_);                                 \
+#define refused(ret, what)                                                   \
+    do {                                                                     \
+        long ret_ = (long)(ret);                                             \
+        check(ret_<0 && ret_> - 4096, "%s: not refused: %ld", (what), ret_); \
     } while (0)
 
 #define NONCANONICAL 0x0000800000000000UL

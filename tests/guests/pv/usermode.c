@@ -16,8 +16,8 @@
 static char *code, *stack;
 
 /* Pieces of user code; each is copied to USER_CODE and started there. */
-#define USER(name, text)                                                                                     \
-    extern const char name[], name##_end[];                                                                  \
+#define USER(name, text)                    \
+    extern const char name[], name##_end[]; \
     __asm__(".pushsection .rodata\n" #name ": " text "\n" #name "_end:\n.popsection\n")
 USER(user_syscall, "syscall; ud2");
 USER(user_int80, "int $0x80; ud2");
