@@ -149,7 +149,7 @@ static void fault_priority(struct engine_vcpu *e, uint8_t align)
         e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
 }
 
-/* Puts rip in v at the instruction whose helper call has just left. */
+/* Puts rip in v at the instruction whose helper call has just left; a group's probe has said nothing about that one. */
 static void state_at_helper(struct engine_vcpu *e)
 {
     const struct insn_info *info;
@@ -167,6 +167,8 @@ static void state_at_helper(struct engine_vcpu *e)
     info = cache_insn_at(e, b, pc);
     flags_settle(e, b);
     e->v.rip = b->va + info->guest_off;
+    if (info->group && e->helper_in_tail)
+        e->helper_leave = HELPER_SPLIT;
     if (e->helper_leave == HELPER_FAULT && info->align)
         fault_priority(e, info->align);
 }
@@ -366,7 +368,7 @@ static uint64_t behind_helper(struct engine_vcpu *e)
     return b->va + (info + 1 < end ? info[1].guest_off : b->guest_len);
 }
 
-static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, bool *careful)
+static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, uint32_t *form)
 {
     struct vcpu *v = &e->v;
 
@@ -376,7 +378,11 @@ static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, bool *carefu
     e->careful.active = false;
     switch (e->helper_leave) {
     case HELPER_CAREFUL:
-        *careful = true;
+        *form = MODE_CAREFUL;
+        return NEXT_LOOP;
+    case HELPER_SPLIT:
+        e->stats.splits++;
+        *form = MODE_SPLIT;
         return NEXT_LOOP;
     case HELPER_AGAIN:
         return NEXT_LOOP;
@@ -396,24 +402,23 @@ static void load_fpu(struct engine_vcpu *e)
 }
 
 /*
- * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Most often the jump cache knows the block; the careful
- * form and single steps are blocks of their own kind, which it doesn't hold.
+ * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Most often the jump cache knows the block; single
+ * steps and other forms (MODE_CAREFUL, MODE_SPLIT) are blocks of their own kind, which it doesn't hold.
  */
-static int enter(struct engine_vcpu *e, uint32_t mode, bool careful)
+static int enter(struct engine_vcpu *e, uint32_t mode, uint32_t form)
 {
     struct block *b;
 
     e->stats.enters++;
-    if (!careful && !e->by_block && !(mode & MODE_STEP) && likely(!debug.mask) &&
-        gva_canonical(GVA(e->v.rip))) {
+    if (!form && !e->by_block && !(mode & MODE_STEP) && likely(!debug.mask) && gva_canonical(GVA(e->v.rip))) {
         e->hot.shadow_rsp = e->shadow[e->cur_view];
         return e->cur_view == VIEW_USER ? engine_enter_user(e->v.rip) : engine_enter_kernel(e->v.rip);
     }
     e->by_block = false;
-    b = find_block(e, e->v.rip, careful ? mode | MODE_CAREFUL : mode);
+    b = find_block(e, e->v.rip, mode | form);
     if (!b)
         return -1;
-    if (careful)
+    if (form == MODE_CAREFUL)
         careful_begin(e);
     e->hot.shadow_rsp = e->shadow[e->cur_view];
     debug_exec(e, b);
@@ -423,7 +428,7 @@ static int enter(struct engine_vcpu *e, uint32_t mode, bool careful)
 enum exit_reason engine_run(struct vcpu *v)
 {
     struct engine_vcpu *e = engine_of(v);
-    bool careful = false;
+    uint32_t next_form = 0;
     bool resumed = v->rflags & FLAG_RF; /* no instruction breakpoint for the first instruction */
     enum next next = NEXT_LOOP;
 
@@ -436,7 +441,7 @@ enum exit_reason engine_run(struct vcpu *v)
 
     while (next == NEXT_LOOP) {
         uint32_t mode;
-        bool careful_now = careful;
+        uint32_t form = next_form;
 
         __atomic_store_n(&e->hot.kick, 0, __ATOMIC_SEQ_CST);
         serve_requests(e);
@@ -456,11 +461,11 @@ enum exit_reason engine_run(struct vcpu *v)
                 break;
             }
             e->watch_hits = 0;
-            careful_now = true;
+            form = MODE_CAREFUL;
         }
         resumed = false;
-        careful = false;
-        switch (enter(e, mode, careful_now)) {
+        next_form = 0;
+        switch (enter(e, mode, form)) {
         case -1:
             next = NEXT_LEAVE;
             break;
@@ -474,7 +479,7 @@ enum exit_reason engine_run(struct vcpu *v)
             break;
         case ENTER_HELPER:
             e->shadow[e->cur_view] = e->hot.shadow_rsp;
-            next = leave_helper(e, mode, &careful);
+            next = leave_helper(e, mode, &next_form);
             break;
         case ENTER_FAULT:
             e->shadow[e->cur_view] = e->hot.shadow_rsp;

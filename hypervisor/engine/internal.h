@@ -25,6 +25,7 @@
 #define MODE_TS      0x08u /* FPU instructions raise #NM */
 #define MODE_STEP    0x10u /* TF: one instruction, then #DB */
 #define MODE_SEGS    0x20u /* DS, ES, SS or CS has a base that is not 0 */
+#define MODE_SPLIT   0x80u /* no groups: every access has its own probe (trans_group.c) */
 #define MODE_CAREFUL 0x40u /* one instruction whose memory accesses all go through engine_careful_access() */
 
 /* Views: the kernel's and the user's translations are kept apart. */
@@ -111,6 +112,7 @@ struct insn_info {
     uint16_t guest_off;
     uint8_t flags_host; /* at the op, guest flags are in host flags */
     uint8_t align; /* of the memory operand: #GP rather than any other fault if it is misaligned; 0: none */
+    uint8_t group; /* the probe here is for several instructions: if it fails, this one has not faulted yet */
     uint8_t borrowed; /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
 };
 
@@ -235,6 +237,7 @@ struct careful {
 enum helper_leave {
     HELPER_FAULT,   /* helper_exit says */
     HELPER_CAREFUL, /* the instruction needs its careful form */
+    HELPER_SPLIT,   /* a group's probe failed: on with a block that has none */
     HELPER_DONE,    /* the instruction is complete, but has overwritten the block that it is in */
     HELPER_AGAIN,   /* run the instruction again (string instruction with a request pending) */
 };
