@@ -181,6 +181,16 @@ void engine_serve_flush(struct engine_vcpu *e)
     }
 }
 
+/*
+ * Before requests are looked at: who asks for something sets hot.kick behind the request.  So a kick that is there must be gone
+ * before the requests are read, hence the full barrier; one that comes after the look stays for enter.S to see.
+ */
+static void kick_clear(struct engine_vcpu *e)
+{
+    if (unlikely(__atomic_load_n(&e->hot.kick, __ATOMIC_ACQUIRE)))
+        __atomic_store_n(&e->hot.kick, 0, __ATOMIC_SEQ_CST);
+}
+
 /* Work that others have asked for and that needs no help from the panel. */
 static void serve_requests(struct engine_vcpu *e)
 {
@@ -247,12 +257,12 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
 {
     struct vcpu *v = &e->v;
     uint32_t id = e->hot.exit_id;
-    struct exit_rec x = e->cache.exits[id];
+    const struct exit_rec *x = &e->cache.exits[id];
     bool was_careful = e->careful.active;
 
     e->stats.link_exits++;
-    flags_settle(e, &e->cache.blocks[x.block]);
-    if (x.kind <= LINK_CALL) {
+    flags_settle(e, &e->cache.blocks[x->block]);
+    if (x->kind <= LINK_CALL) {
         uint64_t flushes = e->stats.cache_flushes;
         struct block *b;
 
@@ -262,26 +272,28 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
             if (r != CAREFUL_DONE)
                 return r == CAREFUL_FAULT ? NEXT_LEAVE : NEXT_LOOP;
         }
-        v->rip = x.target;
+        v->rip = x->target;
         if (step_done(e, mode) == NEXT_LEAVE)
             return NEXT_LEAVE;
-        if (!x.patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
+        if (!x->patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
             return NEXT_LOOP;
-        b = find_block(e, x.target, mode);
+        b = find_block(e, v->rip, mode);
         if (!b)
             return NEXT_LEAVE;
-        if (flushes == e->stats.cache_flushes && !e->cache.blocks[x.block].dead)
+        /* A flush has given *x to another exit. */
+        if (flushes == e->stats.cache_flushes && !e->cache.blocks[x->block].dead)
             cache_link(e, id, (uint32_t)(b - e->cache.blocks));
         return NEXT_LOOP;
     }
     e->careful.active = false;
-    v->rip = x.target;
-    if (x.kind == EXIT_KIND_AGAIN) {
+    v->rip = x->target;
+    if (x->kind == EXIT_KIND_AGAIN) {
         e->by_block = true;
         return NEXT_LOOP;
     }
-    v->exit = (struct vcpu_exit){.vector = x.vector, .has_error = x.vector == VEC_GP, .next_rip = x.target};
-    switch (x.kind) {
+    v->exit =
+        (struct vcpu_exit){.vector = x->vector, .has_error = x->vector == VEC_GP, .next_rip = x->target};
+    switch (x->kind) {
     case EXIT_KIND_EXCEPTION:
         v->exit.reason = EXIT_EXCEPTION;
         break;
@@ -293,7 +305,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
         break;
     case EXIT_KIND_SOFTINT:
         v->exit.reason = EXIT_SOFTINT;
-        v->exit.next_rip = x.target + x.len;
+        v->exit.next_rip = x->target + x->len;
         break;
     case EXIT_KIND_PANEL:
         v->exit = (struct vcpu_exit){.reason = EXIT_EMULATE};
@@ -404,7 +416,7 @@ static int enter(struct engine_vcpu *e, uint32_t mode, bool careful)
     struct block *b;
 
     e->stats.enters++;
-    if (!careful && !e->by_block && !(mode & MODE_STEP) && likely(!debug.mask) &&
+    if (!careful && !e->by_block && !(mode & MODE_STEP) && likely(!(debug.mask & ~DEBUG_NO_SANDBOX)) &&
         gva_canonical(GVA(e->v.rip))) {
         e->hot.shadow_rsp = e->shadow[e->cur_view];
         return e->cur_view == VIEW_USER ? engine_enter_user(e->v.rip) : engine_enter_kernel(e->v.rip);
@@ -438,7 +450,7 @@ enum exit_reason engine_run(struct vcpu *v)
         uint32_t mode;
         bool careful_now = careful;
 
-        __atomic_store_n(&e->hot.kick, 0, __ATOMIC_SEQ_CST);
+        kick_clear(e);
         serve_requests(e);
         if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST)) {
             v->exit = (struct vcpu_exit){.reason = EXIT_REQUEST};
@@ -492,7 +504,7 @@ enum exit_reason engine_run(struct vcpu *v)
             break;
         }
     }
-    __atomic_store_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
     v->rflags |= flags_expand(e->hot.flags);
     /* Faults push RF set (SDM vol. 3, 17.3.1.1); #DB, #BP and #OF are traps here. */
     if (v->exit.reason == EXIT_EXCEPTION && v->exit.vector != VEC_DB && v->exit.vector != VEC_BP &&
