@@ -88,6 +88,8 @@ void view_forget_code(struct engine_vcpu *e, unsigned view)
     for (unsigned i = 0; i < itlb_size(view); i++)
         e->view[view].itlb[i] = 0;
     e->shadow[view] = e->shadow_base[view];
+    if (view == e->cur_view)
+        e->hot.shadow_rsp = e->shadow[view]; /* for a helper that goes back to translated code */
 }
 
 void engine_flush_user(struct vcpu *v)
