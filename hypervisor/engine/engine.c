@@ -283,6 +283,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
         /* A flush has given *x to another exit. */
         if (flushes == e->stats.cache_flushes && !e->cache.blocks[x->block].dead)
             cache_link(e, id, (uint32_t)(b - e->cache.blocks));
+        e->found = b;
         return NEXT_LOOP;
     }
     e->careful.active = false;
@@ -365,6 +366,7 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
         if (e->jc_log_n[e->cur_view] <= ARRAY_SIZE(e->jc_log[0]))
             e->jc_log_n[e->cur_view]++;
     }
+    e->found = b;
     return NEXT_LOOP;
 }
 
@@ -408,14 +410,20 @@ static void load_fpu(struct engine_vcpu *e)
 }
 
 /*
- * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Most often the jump cache knows the block; the careful
- * form and single steps are blocks of their own kind, which it doesn't hold.
+ * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Who has just looked the block up has left it in e->found;
+ * else the jump cache knows it most often.  The careful form and single steps are blocks of their own kind, which neither holds.
  */
 static int enter(struct engine_vcpu *e, uint32_t mode, bool careful)
 {
-    struct block *b;
+    struct block *b = e->found;
 
     e->stats.enters++;
+    e->found = NULL;
+    if (b && b->va == e->v.rip && b->mode == mode && !b->dead && !careful) {
+        e->hot.shadow_rsp = e->shadow[e->cur_view];
+        debug_exec(e, b);
+        return engine_enter(e->cache.base + b->entry_saved);
+    }
     if (!careful && !e->by_block && !(mode & MODE_STEP) && likely(!(debug.mask & ~DEBUG_NO_SANDBOX)) &&
         gva_canonical(GVA(e->v.rip))) {
         e->hot.shadow_rsp = e->shadow[e->cur_view];

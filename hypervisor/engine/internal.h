@@ -271,8 +271,10 @@ struct engine_vcpu {
     bool helper_in_tail; /* helper_ra lies in a slow path, not behind the instruction's code */
     uint32_t watch_hits; /* DR6 bits of data breakpoints that the running instruction has met */
     bool by_block;       /* enter the next block by find_block(), not by the jump cache */
-    bool fpu_loaded;     /* the guest's x87/SSE/AVX state is in the host CPU */
-    unsigned slot;       /* bit in frame.code_vcpus / wtlb_vcpus */
+    struct block
+        *found;      /* the block at rip, just looked up; NULL: not known, or mappings have changed since */
+    bool fpu_loaded; /* the guest's x87/SSE/AVX state is in the host CPU */
+    unsigned slot;   /* bit in frame.code_vcpus / wtlb_vcpus */
     uint32_t flush_seq;  /* any thread: TLB flushes asked for */
     uint32_t flush_done; /* any thread: TLB flushes done */
     lock_t queue_lock;

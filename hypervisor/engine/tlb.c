@@ -85,6 +85,7 @@ void jc_reset(struct engine_vcpu *e, unsigned view)
 void view_forget_code(struct engine_vcpu *e, unsigned view)
 {
     jc_reset(e, view);
+    e->found = NULL;
     for (unsigned i = 0; i < itlb_size(view); i++)
         e->view[view].itlb[i] = 0;
     e->shadow[view] = e->shadow_base[view];
