@@ -206,6 +206,7 @@ struct code_cache {
     uint32_t block_hash[BLOCK_HASH];
     uint32_t frame_hash[FRAME_HASH];
     uint32_t page_hash[PAGE_HASH];
+    uint64_t page_seen[NR_VIEWS][TLB_ENTRIES / 64]; /* by tlb_index(): no bit, no code page */
 };
 
 #define CAREFUL_MAX 4
