@@ -88,8 +88,18 @@ static bool in_limit(const struct string_state *s, enum gpr r, uint64_t a)
     return fault(s->e, &beyond);
 }
 
+/* Up to so many words a loop is quicker than the start of the host's rep. */
+#define FEW_WORDS 32u
+
+typedef volatile uint64_t __attribute__((aligned(1))) unaligned_word;
+
 static void host_movs(void *to, const void *from, uint64_t n, unsigned size, bool back)
 {
+    if (size == 8 && n <= FEW_WORDS && !back) {
+        for (unsigned i = 0; i < n; i++)
+            ((unaligned_word *)to)[i] = ((const unaligned_word *)from)[i];
+        return;
+    }
     if (back)
         __asm__ volatile("std");
     switch (size) {
@@ -112,6 +122,11 @@ static void host_movs(void *to, const void *from, uint64_t n, unsigned size, boo
 
 static void host_stos(void *to, uint64_t value, uint64_t n, unsigned size, bool back)
 {
+    if (size == 8 && n <= FEW_WORDS && !back) {
+        for (unsigned i = 0; i < n; i++)
+            ((unaligned_word *)to)[i] = value;
+        return;
+    }
     if (back)
         __asm__ volatile("std");
     switch (size) {
@@ -228,7 +243,7 @@ static uint64_t low_bytes(uint64_t x, unsigned size)
 /* The instruction is complete: back to its block, unless that has just been overwritten. */
 static int finish(struct engine_vcpu *e, uint64_t invalidated)
 {
-    engine_serve_flush(e); /* asked for, perhaps, while the panel waited for a lock over a store to a page table */
+    engine_serve_flush(e); /* asked for, perhaps, while the panel waited for its lock */
     if (likely(e->stats.invalidated == invalidated) || !cache_block_at(e, e->hot.helper_ra - 1)->dead)
         return 0;
     e->helper_leave = HELPER_DONE;
