@@ -253,6 +253,25 @@ static enum next step_done(struct engine_vcpu *e, uint32_t mode)
     return NEXT_LEAVE;
 }
 
+/*
+ * Behind an exit that is linked and came here all the same, because the page of its target wasn't known to be mapped: true if it
+ * is, as when the exit was linked, so that the link is right.
+ */
+static bool link_stands(struct engine_vcpu *e, const struct exit_rec *x, uint32_t mode)
+{
+    struct block *b;
+    uint64_t mfn;
+
+    if (!x->linked)
+        return false;
+    b = &e->cache.blocks[x->linked - 1];
+    if (b->mode != mode || b->mfn2 || cache_nearly_full(&e->cache) || !code_frame(e, b->va, &mfn) ||
+        mfn != b->mfn)
+        return false;
+    e->found = b;
+    return true;
+}
+
 static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
 {
     struct vcpu *v = &e->v;
@@ -276,6 +295,8 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
         if (step_done(e, mode) == NEXT_LEAVE)
             return NEXT_LEAVE;
         if (!x->patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
+            return NEXT_LOOP;
+        if (link_stands(e, x, mode))
             return NEXT_LOOP;
         b = find_block(e, v->rip, mode);
         if (!b)
