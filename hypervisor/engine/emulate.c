@@ -88,15 +88,13 @@ bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64
 bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
                        struct guest_fault *f)
 {
-    uint64_t last = ea + n - 1;
-
     if (!in_range(in, ea, n, true, f))
         return false;
-    for (uint64_t va = ea; va <= last; va = (va & PAGE_MASK) + PAGE_SIZE) {
+    for (uint64_t done = 0; done < n; done = ((ea + done) & PAGE_MASK) + PAGE_SIZE - ea) {
         struct translation t;
 
-        if (!e->v.ops->walk(&e->v, GVA(va), ACCESS_WRITE, &t, &f->pfec)) {
-            f->cr2 = va;
+        if (!e->v.ops->walk(&e->v, GVA(ea + done), ACCESS_WRITE, &t, &f->pfec)) {
+            f->cr2 = ea + done;
             return false;
         }
     }

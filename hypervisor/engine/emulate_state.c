@@ -62,6 +62,31 @@ static void upper_write(const struct upper *u, bool avx)
     }
 }
 
+/*
+ * Where the area may not lie. FXSAVE and FXRSTOR look at whether the address is canonical first and at its alignment then, XSAVE and its
+ * kin the other way round (as AMD's CPUs do, which the cases in tests/cpu/regress were taken from; the manuals leave it open).
+ */
+static bool area_misplaced(const struct emulated_insn *in, bool fx, unsigned *vector)
+{
+    bool misaligned = in->ea & (fx ? 15 : 63);
+
+    if (fx && in->mode64 && !gva_canonical(GVA(in->ea)))
+        *vector = in->stack_segment ? VEC_SS : VEC_GP;
+    else if (misaligned)
+        *vector = VEC_GP;
+    else
+        return false;
+    return true;
+}
+
+/* Of n bytes from ea on, those on ea's page: XSAVE and its kin look at a page before they ask whether the next is canonical. */
+static unsigned page_part(uint64_t ea, unsigned n)
+{
+    unsigned room = (unsigned)(PAGE_SIZE - (ea & ~PAGE_MASK));
+
+    return room < n ? room : n;
+}
+
 /* ---- storing ---- */
 
 static void store_state(const struct emulated_insn *in, void *p, uint64_t mask)
@@ -116,17 +141,19 @@ static enum emulate_result do_store(struct engine_vcpu *e, const struct emulated
     unsigned size = fxsave ? AREA_FXSAVE : xsave_size(mask), top = in->mode64 ? AREA_FXSAVE : AREA_XMM8;
     struct state_area copy;
     struct guest_fault f;
+    unsigned vector;
     void *p;
 
-    if (in->ea & (fxsave ? 15 : 63))
-        return emulate_raise(e, VEC_GP, true);
+    if (area_misplaced(in, fxsave, &vector))
+        return emulate_raise(e, vector, true);
     p = in->mode64 ? area_hva(e, in->ea, size) : NULL;
     if (p) {
         store_state(in, p, mask);
         return EMULATE_DONE;
     }
     /* FXSAVE looks at its last byte first. */
-    if ((fxsave && !emulate_may_write(e, in, in->ea + size - 1, 1, &f)) ||
+    if (!emulate_may_write(e, in, fxsave ? in->ea + size - 1 : in->ea, fxsave ? 1 : page_part(in->ea, size),
+                           &f) ||
         !emulate_may_write(e, in, in->ea, size, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     if (!emulate_read(e, in, in->ea, copy.bytes, size, &f))
@@ -146,9 +173,10 @@ static enum emulate_result do_fxrstor(struct engine_vcpu *e, const struct emulat
     struct state_area copy; /* other vCPUs may write to the guest's: check and load the same bytes */
     struct guest_fault f;
     struct upper upper;
+    unsigned vector;
 
-    if (in->ea & 15)
-        return emulate_raise(e, VEC_GP, true);
+    if (area_misplaced(in, true, &vector))
+        return emulate_raise(e, vector, true);
     if (!emulate_read(e, in, in->ea, copy.bytes, AREA_FXSAVE, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     if (*(uint32_t *)(copy.bytes + AREA_MXCSR) & ~e->mxcsr_mask)
@@ -162,6 +190,20 @@ static enum emulate_result do_fxrstor(struct engine_vcpu *e, const struct emulat
     if (!in->mode64)
         upper_write(&upper, false);
     return EMULATE_DONE;
+}
+
+/* Reads bytes first..end of the guest's area. */
+static bool read_area(struct engine_vcpu *e, const struct emulated_insn *in, struct state_area *copy,
+                      unsigned first, unsigned end, struct guest_fault *f)
+{
+    unsigned n;
+
+    for (; first < end; first += n) {
+        n = page_part(in->ea + first, end - first);
+        if (!emulate_read(e, in, in->ea + first, copy->bytes + first, n, f))
+            return false;
+    }
+    return true;
 }
 
 /* What XRSTOR would fault on (SDM vol. 1, 13.8), with the guest's XCR0 for the host's. */
@@ -190,13 +232,16 @@ static enum emulate_result do_xrstor(struct engine_vcpu *e, const struct emulate
     struct state_area copy;
     struct guest_fault f;
     struct upper upper;
+    unsigned vector;
 
-    if (in->ea & 63)
-        return emulate_raise(e, VEC_GP, true);
-    if (!emulate_read(e, in, in->ea, copy.bytes, xsave_size(mask), &f))
+    if (area_misplaced(in, false, &vector))
+        return emulate_raise(e, vector, true);
+    if (!read_area(e, in, &copy, 0, AREA_AVX, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     if (!xrstor_ok(e, &copy, mask))
         return emulate_raise(e, VEC_GP, true);
+    if ((mask & XSTATE_AVX) && !read_area(e, in, &copy, AREA_AVX, AREA_END, &f))
+        return emulate_raise_access(e, in->stack_segment, &f);
     if (put_upper)
         upper_read(&upper, mask & XSTATE_AVX);
     if (in->wide)

@@ -15,6 +15,7 @@ struct string_state {
     bool back;
     uint64_t src_base, dst_base;
     uint64_t linear; /* mask: linear addresses have 32 bits outside 64-bit mode */
+    bool src_ss;     /* the source is relative to SS, and there are limits */
 };
 
 static uint64_t reg_get(const struct string_state *s, enum gpr r)
@@ -76,16 +77,21 @@ static bool fault(struct engine_vcpu *e, const struct guest_fault *f)
 }
 
 /*
- * Outside 64-bit mode an element whose offset wraps at 4 GiB exceeds the segment's limit, and is #GP(0) before its
- * page is looked at; one that wraps as a linear address can't be had in one piece and is refused as well.
+ * Before an element's page is looked at: both its ends must be canonical. Outside 64-bit mode one whose offset wraps at 4 GiB exceeds
+ * the segment's limit; one that wraps as a linear address can't be had in one piece and is refused as well.
  */
 static bool in_limit(const struct string_state *s, enum gpr r, uint64_t a)
 {
     static const struct guest_fault beyond = {.pfec = ~0u};
+    uint64_t last = a + s->size - 1;
 
-    if (s->linear == ~0UL || (reg_get(s, r) + s->size - 1 <= s->linear && a + s->size - 1 <= s->linear))
+    if (s->linear == ~0UL ? gva_canonical(GVA(a)) && gva_canonical(GVA(last))
+                          : reg_get(s, r) + s->size - 1 <= s->linear && last <= s->linear)
         return true;
-    return fault(s->e, &beyond);
+    fault(s->e, &beyond);
+    if (r == RSI && s->src_ss)
+        s->e->helper_exit.vector = VEC_SS;
+    return false;
 }
 
 static void host_movs(void *to, const void *from, uint64_t n, unsigned size, bool back)
@@ -157,10 +163,13 @@ static bool movs(const struct string_state *s, uint64_t max, uint64_t *done)
         }
     }
     *done = 1;
-    if (!in_limit(s, RSI, src) || !in_limit(s, RDI, dst))
+    if (!in_limit(s, RSI, src))
         return false;
-    if (!guest_read_fault(&e->v, GVA(src), &value, s->size, &f) ||
-        !guest_write_fault(&e->v, GVA(dst), &value, s->size, &f))
+    if (!guest_read_fault(&e->v, GVA(src), &value, s->size, &f))
+        return fault(e, &f);
+    if (!in_limit(s, RDI, dst))
+        return false;
+    if (!guest_write_fault(&e->v, GVA(dst), &value, s->size, &f))
         return fault(e, &f);
     return true;
 }
@@ -252,6 +261,7 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
                     : flat          ? 0
                                     : e->v.seg[seg].base,
         .linear = flat ? ~0UL : 0xffffffffUL,
+        .src_ss = !flat && seg == SEG_SS,
         .dst_base = flat ? 0 : e->v.seg[SEG_ES].base,
     };
 
