@@ -181,6 +181,7 @@ enum careful_result careful_commit(struct engine_vcpu *e)
         lock_release(&careful_lock);
         if (result != CAREFUL_DONE) {
             careful_rollback(e);
+            e->v.rflags |= FLAG_RF; /* if it is run again: its breakpoint has been looked at */
             e->v.exit = e->helper_exit;
             return result;
         }

@@ -50,6 +50,7 @@ bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_
 
     if (!in_range(in, ea, n, false, f))
         return false;
+    watch_data(e, ea, n, false);
     if (n > 8)
         return guest_read_fault(&e->v, GVA(ea), to, n, f);
     p = guest_hva(&e->v, GVA(ea), n, false);
@@ -73,6 +74,7 @@ bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64
 
     if (!in_range(in, ea, n, true, f))
         return false;
+    watch_data(e, ea, n, true);
     p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, true) : NULL;
     if (p && n == 8)
         *(volatile uint64_t *)p = *(const uint64_t *)from;

@@ -148,6 +148,7 @@ static enum emulate_result do_store(struct engine_vcpu *e, const struct emulated
         return emulate_raise(e, vector, true);
     p = in->mode64 ? area_hva(e, in->ea, size) : NULL;
     if (p) {
+        watch_data(e, in->ea, size, true);
         store_state(in, p, mask);
         return EMULATE_DONE;
     }

@@ -278,6 +278,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     v->rip = x.target;
     if (x.kind == EXIT_KIND_AGAIN) {
         e->by_block = true;
+        v->rflags |= FLAG_RF; /* its breakpoint has been looked at */
         return NEXT_LOOP;
     }
     v->exit = (struct vcpu_exit){.vector = x.vector, .has_error = x.vector == VEC_GP, .next_rip = x.target};
@@ -371,15 +372,20 @@ static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, bool *carefu
     struct vcpu *v = &e->v;
 
     state_at_helper(e);
-    if (e->careful.active && e->helper_leave != HELPER_AGAIN && e->helper_leave != HELPER_DONE)
+    if (e->careful.active && (e->helper_leave == HELPER_FAULT || e->helper_leave == HELPER_CAREFUL))
         careful_rollback(e);
     e->careful.active = false;
     switch (e->helper_leave) {
     case HELPER_CAREFUL:
         *careful = true;
         return NEXT_LOOP;
+    /* In the middle of a repeated string instruction RF is set (SDM vol. 3, 17.3.1.1): it doesn't meet its breakpoint again. */
     case HELPER_AGAIN:
+        v->rflags |= FLAG_RF;
         return NEXT_LOOP;
+    case HELPER_TRAP:
+        v->rflags |= FLAG_RF;
+        return step_done(e, mode);
     case HELPER_DONE:
         v->rip = behind_helper(e);
         return step_done(e, mode);
@@ -424,19 +430,18 @@ enum exit_reason engine_run(struct vcpu *v)
 {
     struct engine_vcpu *e = engine_of(v);
     bool careful = false;
-    bool resumed = v->rflags & FLAG_RF; /* no instruction breakpoint for the first instruction */
     enum next next = NEXT_LOOP;
 
     if (!e->fpu_loaded)
         load_fpu(e);
     e->hot.flags = flags_pack(v->rflags);
-    v->rflags &= ~(FLAGS_ARITH | FLAG_RF);
+    v->rflags &= ~FLAGS_ARITH;
     v->rflags |= 2;
     __atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
 
     while (next == NEXT_LOOP) {
         uint32_t mode;
-        bool careful_now = careful;
+        bool careful_now = careful, resumed;
 
         __atomic_store_n(&e->hot.kick, 0, __ATOMIC_SEQ_CST);
         serve_requests(e);
@@ -444,6 +449,8 @@ enum exit_reason engine_run(struct vcpu *v)
             v->exit = (struct vcpu_exit){.reason = EXIT_REQUEST};
             break;
         }
+        resumed = v->rflags & FLAG_RF; /* no instruction breakpoint for the next instruction */
+        v->rflags &= ~FLAG_RF;         /* PUSHF takes rflags as they are */
         mode = engine_mode(v);
         select_view(e, mode);
         if (unlikely(watch_enabled(v))) {
@@ -458,7 +465,6 @@ enum exit_reason engine_run(struct vcpu *v)
             e->watch_hits = 0;
             careful_now = true;
         }
-        resumed = false;
         careful = false;
         switch (enter(e, mode, careful_now)) {
         case -1:

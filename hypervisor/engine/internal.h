@@ -236,7 +236,8 @@ enum helper_leave {
     HELPER_FAULT,   /* helper_exit says */
     HELPER_CAREFUL, /* the instruction needs its careful form */
     HELPER_DONE,    /* the instruction is complete, but has overwritten the block that it is in */
-    HELPER_AGAIN,   /* run the instruction again (string instruction with a request pending) */
+    HELPER_AGAIN,   /* go on with the repeated string instruction, after requests have been looked at */
+    HELPER_TRAP,    /* the same, after #DB: a step, or a data breakpoint was hit */
 };
 
 #define CODE_QUEUE 64

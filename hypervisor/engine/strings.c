@@ -3,7 +3,8 @@
  * String instructions: page by page, with the host's own string instructions where both sides are plain memory.
  *
  * Registers are exact after every piece, so a fault or a request in the middle leaves the instruction
- * restartable, as the manual has it (SDM vol. 2, REP).
+ * restartable, as the manual has it (SDM vol. 2, REP).  With a breakpoint set or TF on, a piece is one element, and a repeated
+ * instruction traps behind the one that hit, before the next (SDM vol. 3, 17.3.1.2 and 17.3.1.4).
  */
 #include "engine/internal.h"
 #include "engine/string.h"
@@ -25,10 +26,10 @@ static uint64_t reg_get(const struct string_state *s, enum gpr r)
     return s->addr == 8 ? x : s->addr == 4 ? (uint32_t)x : (uint16_t)x;
 }
 
-/* n elements from a on, in the direction of travel. */
-static void watch(const struct string_state *s, uint64_t a, uint64_t n, bool write)
+/* The element at a, which was accessed; while breakpoints are set elements come one by one. */
+static void watch(const struct string_state *s, uint64_t a, bool write)
 {
-    watch_data(s->e, s->back ? a - (n - 1) * s->size : a, n * s->size, write);
+    watch_data(s->e, a, s->size, write);
 }
 
 static uint64_t source(const struct string_state *s)
@@ -265,10 +266,13 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
         .dst_base = flat ? 0 : e->v.seg[SEG_ES].base,
     };
 
+    bool stepping = e->v.rflags & FLAG_TF, one_by_one = stepping || watch_enabled(&e->v);
+
     (void)unused;
     e->helper_in_tail = false;
     for (;;) {
         uint64_t left = rep == REP_NONE ? 1 : reg_get(&s, RCX);
+        uint64_t max = one_by_one && left > 1 ? 1 : left;
         uint64_t done = 1, a, b;
         bool again = true;
 
@@ -278,29 +282,33 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
         case STRING_MOVS:
             a = source(&s);
             b = destination(&s);
-            if (!movs(&s, left, &done))
+            if (!movs(&s, max, &done))
                 return 1;
-            watch(&s, a, done, false);
-            watch(&s, b, done, true);
+            watch(&s, a, false);
+            watch(&s, b, true);
             reg_step(&s, RSI, done);
             reg_step(&s, RDI, done);
             break;
         case STRING_STOS:
             b = destination(&s);
-            if (!stos(&s, left, &done))
+            if (!stos(&s, max, &done))
                 return 1;
-            watch(&s, b, done, true);
+            watch(&s, b, true);
             reg_step(&s, RDI, done);
             break;
         case STRING_LODS:
-            if (!read_element(&s, RSI, source(&s), &a))
+            b = source(&s);
+            if (!read_element(&s, RSI, b, &a))
                 return 1;
+            watch(&s, b, false);
             set_al(&s, a);
             reg_step(&s, RSI, 1);
             break;
         case STRING_SCAS:
-            if (!read_element(&s, RDI, destination(&s), &b))
+            a = destination(&s);
+            if (!read_element(&s, RDI, a, &b))
                 return 1;
+            watch(&s, a, false);
             a = low_bytes(e->v.gpr[RAX], s.size);
             e->hot.flags = flags_compare(a, b, s.size);
             reg_step(&s, RDI, 1);
@@ -309,6 +317,8 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
         case STRING_CMPS:
             if (!read_element(&s, RSI, source(&s), &a) || !read_element(&s, RDI, destination(&s), &b))
                 return 1;
+            watch(&s, source(&s), false);
+            watch(&s, destination(&s), false);
             e->hot.flags = flags_compare(a, b, s.size);
             reg_step(&s, RSI, 1);
             reg_step(&s, RDI, 1);
@@ -320,6 +330,10 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
         reg_set(&s, RCX, left - done);
         if (left == done || !again)
             return finish(e, invalidated);
+        if (one_by_one && (stepping || e->watch_hits)) {
+            e->helper_leave = HELPER_TRAP;
+            return 1;
+        }
         if (__atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED)) {
             e->helper_leave = HELPER_AGAIN;
             return 1;
