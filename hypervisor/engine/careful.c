@@ -44,6 +44,14 @@ static unsigned first_part(unsigned size)
     return size == 10 ? 8 : size & -size;
 }
 
+/* What #AC asks of an operand's address: its size, or its first part's; of 32 bytes as of 16 (so AMD's CPUs). */
+static unsigned alignment(unsigned size)
+{
+    unsigned part = first_part(size);
+
+    return part < 16 ? part : 16;
+}
+
 void *engine_careful_access(uint64_t ea, uint32_t desc)
 {
     struct engine_vcpu *e = engine_self();
@@ -61,6 +69,11 @@ void *engine_careful_access(uint64_t ea, uint32_t desc)
     watch_data(e, ea, size, write);
     if (!addressable(e, ea, ea + first_part(size) - 1))
         return refuse_address(e, ss);
+    if (alignment_checked(&e->v) && (ea & (alignment(size) - 1))) {
+        e->helper_leave = HELPER_FAULT;
+        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_AC, .has_error = true};
+        return NULL;
+    }
     if (!e->v.ops->walk(&e->v, GVA(ea), write ? ACCESS_WRITE : ACCESS_READ, &t, &pfec)) {
         refuse(e, ea, pfec);
         return NULL;

@@ -21,6 +21,8 @@ enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segme
 {
     if (f->pfec == ~0u)
         return emulate_raise(e, stack_segment ? VEC_SS : VEC_GP, true);
+    if (f->pfec == FAULT_ALIGNMENT)
+        return emulate_raise(e, VEC_AC, true);
     e->v.exit = (struct vcpu_exit){
         .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = f->pfec, .cr2 = f->cr2};
     return EMULATE_FAULT;
@@ -42,13 +44,26 @@ static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, bo
     return false;
 }
 
+/*
+ * False: #AC. MASKMOVDQU is checked as of 8 bytes, the elements of masked moves and gathers are exempt, the areas of FXSAVE and XSAVE
+ * have rules of their own.
+ */
+static bool is_aligned(const struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
+                       struct guest_fault *f)
+{
+    if (!alignment_checked(&e->v) || in->element || n > 16 || !(ea & ((n < 8 ? n : 8) - 1)))
+        return true;
+    *f = (struct guest_fault){.cr2 = ea, .pfec = FAULT_ALIGNMENT};
+    return false;
+}
+
 bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, void *to, unsigned n,
                   struct guest_fault *f)
 {
     const void *p;
     uint64_t value = 0;
 
-    if (!in_range(in, ea, n, false, f))
+    if (!in_range(in, ea, n, false, f) || !is_aligned(e, in, ea, n, f))
         return false;
     watch_data(e, ea, n, false);
     if (n > 8)
@@ -72,7 +87,7 @@ bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64
 {
     void *p;
 
-    if (!in_range(in, ea, n, true, f))
+    if (!in_range(in, ea, n, true, f) || !is_aligned(e, in, ea, n, f))
         return false;
     watch_data(e, ea, n, true);
     p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, true) : NULL;
@@ -90,7 +105,7 @@ bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64
 bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
                        struct guest_fault *f)
 {
-    if (!in_range(in, ea, n, true, f))
+    if (!in_range(in, ea, n, true, f) || !is_aligned(e, in, ea, n, f))
         return false;
     for (uint64_t done = 0; done < n; done = ((ea + done) & PAGE_MASK) + PAGE_SIZE - ea) {
         struct translation t;

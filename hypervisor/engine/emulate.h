@@ -44,6 +44,9 @@ enum emulated_op {
     EMU_GATHER,       /* VGATHER*, VPGATHER* */
 };
 
+/* In guest_fault.pfec: the operand is misaligned, and checked (~0u: the segment doesn't allow it, or it is not canonical). */
+#define FAULT_ALIGNMENT (~0u - 1)
+
 struct emulated_insn {
     enum emulated_op op;
     uint8_t length;

@@ -64,16 +64,18 @@ static void upper_write(const struct upper *u, bool avx)
 
 /*
  * Where the area may not lie. FXSAVE and FXRSTOR look at whether the address is canonical first and at its alignment then, XSAVE and its
- * kin the other way round (as AMD's CPUs do, which the cases in tests/cpu/regress were taken from; the manuals leave it open).
+ * kin the other way round (as AMD's CPUs do, which the cases in tests/cpu/regress were taken from; the manuals leave it open). Where
+ * alignment is checked, FXSAVE and FXRSTOR at an odd word raise #AC.
  */
-static bool area_misplaced(const struct emulated_insn *in, bool fx, unsigned *vector)
+static bool area_misplaced(const struct engine_vcpu *e, const struct emulated_insn *in, bool fx,
+                           unsigned *vector)
 {
     bool misaligned = in->ea & (fx ? 15 : 63);
 
     if (fx && in->mode64 && !gva_canonical(GVA(in->ea)))
         *vector = in->stack_segment ? VEC_SS : VEC_GP;
     else if (misaligned)
-        *vector = VEC_GP;
+        *vector = fx && alignment_checked(&e->v) && (in->ea & 3) ? VEC_AC : VEC_GP;
     else
         return false;
     return true;
@@ -144,7 +146,7 @@ static enum emulate_result do_store(struct engine_vcpu *e, const struct emulated
     unsigned vector;
     void *p;
 
-    if (area_misplaced(in, fxsave, &vector))
+    if (area_misplaced(e, in, fxsave, &vector))
         return emulate_raise(e, vector, true);
     p = in->mode64 ? area_hva(e, in->ea, size) : NULL;
     if (p) {
@@ -176,7 +178,7 @@ static enum emulate_result do_fxrstor(struct engine_vcpu *e, const struct emulat
     struct upper upper;
     unsigned vector;
 
-    if (area_misplaced(in, true, &vector))
+    if (area_misplaced(e, in, true, &vector))
         return emulate_raise(e, vector, true);
     if (!emulate_read(e, in, in->ea, copy.bytes, AREA_FXSAVE, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
@@ -235,7 +237,7 @@ static enum emulate_result do_xrstor(struct engine_vcpu *e, const struct emulate
     struct upper upper;
     unsigned vector;
 
-    if (area_misplaced(in, false, &vector))
+    if (area_misplaced(e, in, false, &vector))
         return emulate_raise(e, vector, true);
     if (!read_area(e, in, &copy, 0, AREA_AVX, &f))
         return emulate_raise_access(e, in->stack_segment, &f);

@@ -372,7 +372,7 @@ static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, bool *carefu
     struct vcpu *v = &e->v;
 
     state_at_helper(e);
-    if (e->careful.active && (e->helper_leave == HELPER_FAULT || e->helper_leave == HELPER_CAREFUL))
+    if (e->careful.active)
         careful_rollback(e);
     e->careful.active = false;
     switch (e->helper_leave) {
@@ -453,6 +453,8 @@ enum exit_reason engine_run(struct vcpu *v)
         v->rflags &= ~FLAG_RF;         /* PUSHF takes rflags as they are */
         mode = engine_mode(v);
         select_view(e, mode);
+        if (unlikely(alignment_checked(v)))
+            careful_now = true;
         if (unlikely(watch_enabled(v))) {
             uint32_t hits = resumed ? 0 : watch_code(v);
 
@@ -514,7 +516,7 @@ static void helper_popf(struct engine_vcpu *e, uint64_t value, unsigned width)
 
     e->hot.flags = flags_pack(value);
     e->v.rflags = (e->v.rflags & ~changeable) | (value & changeable);
-    if (e->v.rflags & FLAG_TF)
+    if (e->v.rflags & (FLAG_TF | FLAG_AC))
         __atomic_store_n(&e->hot.kick, 1,
                          __ATOMIC_RELAXED); /* the next instruction wants another kind of block */
 }

@@ -397,6 +397,12 @@ uint32_t watch_code(const struct vcpu *v);
 /* Notes the data breakpoints that an access meets. */
 void watch_data(struct engine_vcpu *e, uint64_t va, uint64_t size, bool write);
 
+/* Whether misaligned data accesses raise #AC: EFLAGS.AC at CPL 3 with CR0.AM set (SDM vol. 3, 6.15). */
+static inline bool alignment_checked(const struct vcpu *v)
+{
+    return v->rflags & FLAG_AC;
+}
+
 /* ---- signal.c ---- */
 int signals_init(void);
 void interrupt_block(struct engine_vcpu *e, uint64_t host_pc, uint64_t *shadow_top);

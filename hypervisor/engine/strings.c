@@ -16,6 +16,7 @@ struct string_state {
     bool back;
     uint64_t src_base, dst_base;
     uint64_t linear; /* mask: linear addresses have 32 bits outside 64-bit mode */
+    bool aligned;    /* misaligned elements are #AC */
     bool src_ss;     /* the source is relative to SS, and there are limits */
 };
 
@@ -77,6 +78,13 @@ static bool fault(struct engine_vcpu *e, const struct guest_fault *f)
     return false;
 }
 
+static bool misaligned(struct engine_vcpu *e)
+{
+    e->helper_leave = HELPER_FAULT;
+    e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_AC, .has_error = true};
+    return false;
+}
+
 /*
  * Before an element's page is looked at: both its ends must be canonical. Outside 64-bit mode one whose offset wraps at 4 GiB exceeds
  * the segment's limit; one that wraps as a linear address can't be had in one piece and is refused as well.
@@ -88,7 +96,7 @@ static bool in_limit(const struct string_state *s, enum gpr r, uint64_t a)
 
     if (s->linear == ~0UL ? gva_canonical(GVA(a)) && gva_canonical(GVA(last))
                           : reg_get(s, r) + s->size - 1 <= s->linear && last <= s->linear)
-        return true;
+        return !(s->aligned && (a & (s->size - 1))) || misaligned(s->e);
     fault(s->e, &beyond);
     if (r == RSI && s->src_ss)
         s->e->helper_exit.vector = VEC_SS;
@@ -262,14 +270,16 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
                     : flat          ? 0
                                     : e->v.seg[seg].base,
         .linear = flat ? ~0UL : 0xffffffffUL,
+        .aligned = alignment_checked(&e->v),
         .src_ss = !flat && seg == SEG_SS,
         .dst_base = flat ? 0 : e->v.seg[SEG_ES].base,
     };
 
-    bool stepping = e->v.rflags & FLAG_TF, one_by_one = stepping || watch_enabled(&e->v);
+    bool stepping = e->v.rflags & FLAG_TF, one_by_one = stepping || s.aligned || watch_enabled(&e->v);
 
     (void)unused;
     e->helper_in_tail = false;
+    e->careful.active = false; /* no copies are used here, and what has been done stays done */
     for (;;) {
         uint64_t left = rep == REP_NONE ? 1 : reg_get(&s, RCX);
         uint64_t max = one_by_one && left > 1 ? 1 : left;
