@@ -45,13 +45,13 @@ static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, bo
 }
 
 /*
- * False: #AC. MASKMOVDQU is checked as of 8 bytes, the elements of masked moves and gathers are exempt, the areas of FXSAVE and XSAVE
- * have rules of their own.
+ * False: #AC. MASKMOVDQU is checked as of 8 bytes, the elements of masked moves and gathers are exempt, the areas of FXSAVE, FNSTENV
+ * and their like have rules of their own.
  */
 static bool is_aligned(const struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
                        struct guest_fault *f)
 {
-    if (!alignment_checked(&e->v) || in->element || n > 16 || !(ea & ((n < 8 ? n : 8) - 1)))
+    if (!alignment_checked(&e->v) || in->element || n > 16 || (n & (n - 1)) || !(ea & ((n < 8 ? n : 8) - 1)))
         return true;
     *f = (struct guest_fault){.cr2 = ea, .pfec = FAULT_ALIGNMENT};
     return false;
@@ -144,6 +144,11 @@ static enum emulate_result execute(struct engine_vcpu *e, const struct emulated_
     case EMU_XRSTOR:
     case EMU_XGETBV:
         return emulate_state(e, in);
+    case EMU_FNSTENV:
+    case EMU_FNSAVE:
+    case EMU_FLDENV:
+    case EMU_FRSTOR:
+        return emulate_x87(e, in);
     case EMU_WRFSBASE:
     case EMU_WRGSBASE:
         return do_wrbase(e, in, e->v.gpr[in->reg[0]]);
@@ -167,14 +172,16 @@ enum emulate_result emulate_special(struct engine_vcpu *e, uint64_t value, uint3
         .wide = desc & SPECIAL_WIDE,
         .stack_segment = desc & SPECIAL_SS,
         .has_memory = true,
-        .opsize = desc & SPECIAL_WIDE ? 8 : 4,
+        .opsize = desc & SPECIAL_WIDE    ? 8
+                  : desc & SPECIAL_SHORT ? 2
+                                         : 4,
         .adsize = 8,
         .stack = 8,
         .offset = value,
         .ea = value,
     };
 
-    return SPECIAL_OP(desc) == SPECIAL_BASE ? do_wrbase(e, &in, value) : emulate_state(e, &in);
+    return SPECIAL_OP(desc) == SPECIAL_BASE ? do_wrbase(e, &in, value) : execute(e, &in);
 }
 
 struct decode_request {

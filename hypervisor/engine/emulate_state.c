@@ -8,6 +8,7 @@
  */
 #include "engine/emulate.h"
 
+#define XSTATE_X87 1u
 #define XSTATE_SSE 2u
 #define XSTATE_AVX 4u
 
@@ -25,6 +26,12 @@
 struct state_area {
     uint8_t bytes[1024] __attribute__((aligned(64)));
 };
+
+/* XSTATE_BV. */
+static uint64_t saved(const struct state_area *area)
+{
+    return *(const uint64_t *)(area->bytes + AREA_HEADER);
+}
 
 static uint64_t requested(const struct engine_vcpu *e)
 {
@@ -144,11 +151,14 @@ static enum emulate_result do_store(struct engine_vcpu *e, const struct emulated
     struct state_area copy;
     struct guest_fault f;
     unsigned vector;
+    bool x87;
     void *p;
 
     if (area_misplaced(e, in, fxsave, &vector))
         return emulate_raise(e, vector, true);
-    p = in->mode64 ? area_hva(e, in->ea, size) : NULL;
+    /* Host pointers mustn't even pass through guest memory. */
+    x87 = (fxsave || (mask & XSTATE_X87)) && x87_area_exposes(e);
+    p = in->mode64 && !x87 ? area_hva(e, in->ea, size) : NULL;
     if (p) {
         watch_data(e, in->ea, size, true);
         store_state(in, p, mask);
@@ -162,6 +172,8 @@ static enum emulate_result do_store(struct engine_vcpu *e, const struct emulated
     if (!emulate_read(e, in, in->ea, copy.bytes, size, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     store_state(in, copy.bytes, mask);
+    if (x87 && (fxsave || (saved(&copy) & XSTATE_X87)))
+        x87_area_saved(e, copy.bytes, in->wide);
     if (!put_back(e, in, &copy, 0, top, &f) ||
         (size > AREA_HEADER && !put_back(e, in, &copy, AREA_HEADER, AREA_AVX, &f)) ||
         (size > AREA_AVX && !put_back(e, in, &copy, AREA_AVX, in->mode64 ? AREA_END : AREA_YMM8, &f)))
@@ -186,6 +198,7 @@ static enum emulate_result do_fxrstor(struct engine_vcpu *e, const struct emulat
         return emulate_raise(e, VEC_GP, true);
     if (!in->mode64)
         upper_read(&upper, false);
+    x87_area_load(e, copy.bytes, in->wide);
     if (in->wide)
         __asm__ volatile("fxrstor64 (%0)" : : "r"(copy.bytes) : "memory");
     else
@@ -247,6 +260,8 @@ static enum emulate_result do_xrstor(struct engine_vcpu *e, const struct emulate
         return emulate_raise_access(e, in->stack_segment, &f);
     if (put_upper)
         upper_read(&upper, mask & XSTATE_AVX);
+    if (mask & saved(&copy) & XSTATE_X87)
+        x87_area_load(e, copy.bytes, in->wide);
     if (in->wide)
         __asm__ volatile("xrstor64 (%0)" : : "r"(copy.bytes), "a"(lo), "d"(hi) : "memory");
     else

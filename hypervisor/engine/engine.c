@@ -206,7 +206,7 @@ void engine_fpu_set(struct vcpu *v, const void *fxsave)
     const uint64_t *image = fxsave;
 
     for (unsigned i = 0; i < 64; i++)
-        area[i] = image[i];
+        area[i] = i == 1 || i == 2 ? 0 : image[i]; /* but for the x87 pointers (emulate_x87.c) */
     for (unsigned i = 64; i < 72; i++)
         area[i] = 0;
     area[64] = 3; /* XSTATE_BV: x87 and SSE; the rest is initial */

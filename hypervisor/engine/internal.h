@@ -247,6 +247,12 @@ struct code_range {
     uint16_t off, len;
 };
 
+/* The x87 instruction and data pointers as a guest sees them. */
+struct x87_pointers {
+    uint64_t ip, dp;
+    uint16_t cs, ds;
+};
+
 struct engine_vcpu {
     struct vcpu v;
     uint8_t pad0[OFF_HOT - sizeof(struct vcpu)];
@@ -280,6 +286,8 @@ struct engine_vcpu {
     struct code_range queue[CODE_QUEUE];
     uint8_t *xsave_area;
     uint32_t mxcsr_mask;
+    struct x87_pointers x87; /* loaded by the guest (emulate_x87.c) */
+    bool x87_hides; /* the host's FXSAVE shows x87 pointers with a pending exception only, as AMD's do */
     uint8_t *alt_stack;
     struct engine_stats stats;
 };
@@ -410,6 +418,12 @@ void interrupt_block(struct engine_vcpu *e, uint64_t host_pc, uint64_t *shadow_t
 /* ---- emulate.c: rare unprivileged instructions, in C ---- */
 enum emulate_result { EMULATE_DONE, EMULATE_FAULT, EMULATE_NOT_OURS };
 enum emulate_result engine_emulate(struct engine_vcpu *e);
+
+/* ---- emulate_x87.c ---- */
+/* Before the cache is flushed: the x87 instruction pointer must not point there. The guest's state is in the host CPU. */
+void x87_cache_flush(struct engine_vcpu *e);
+/* Whether this host's FXSAVE hides the pointers unless an exception is pending; leaves the x87 state initial. */
+bool x87_area_hidden(void);
 
 /* ---- engine.c ---- */
 uint32_t engine_mode(const struct vcpu *v);
