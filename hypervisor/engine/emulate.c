@@ -202,11 +202,9 @@ static void decode_job(void *arg)
 /* As much as can be fetched of the 15 bytes at rip. */
 static void fetch(struct engine_vcpu *e, struct decode_request *r, struct guest_fault *f)
 {
-    uint64_t rip = e->v.rip, next = (rip & PAGE_MASK) + PAGE_SIZE;
+    uint64_t rip = e->v.rip, next = next_code_page(rip, engine_mode(&e->v));
     unsigned first = (unsigned)(PAGE_SIZE - (rip & ~PAGE_MASK));
 
-    if (!(engine_mode(&e->v) & MODE_64))
-        next = (uint32_t)next;
     if (first > 15)
         first = 15;
     r->n = 0;

@@ -192,7 +192,9 @@ static enum emulate_result do_fxrstor(struct engine_vcpu *e, const struct emulat
 
     if (area_misplaced(e, in, true, &vector))
         return emulate_raise(e, vector, true);
-    if (!emulate_read(e, in, in->ea, copy.bytes, AREA_FXSAVE, &f))
+    /* As FXSAVE, it looks at its last byte first. */
+    if (!emulate_read(e, in, in->ea + AREA_FXSAVE - 1, copy.bytes, 1, &f) ||
+        !emulate_read(e, in, in->ea, copy.bytes, AREA_FXSAVE, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     if (*(uint32_t *)(copy.bytes + AREA_MXCSR) & ~e->mxcsr_mask)
         return emulate_raise(e, VEC_GP, true);

@@ -110,7 +110,7 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
         /* straddles: the second page may be another one by now */
         struct translation t;
         uint32_t pfec;
-        uint64_t va2 = (va & PAGE_MASK) + PAGE_SIZE;
+        uint64_t va2 = next_code_page(va, mode);
 
         if (!e->v.ops->walk(&e->v, GVA(va2), ACCESS_FETCH, &t, &pfec)) {
             e->v.exit = (struct vcpu_exit){
@@ -551,11 +551,6 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)
 void engine_stats_get(const struct vcpu *v, struct engine_stats *s)
 {
     *s = ((const struct engine_vcpu *)v)->stats;
-}
-
-void engine_mode_changed(struct vcpu *v)
-{
-    (void)v; /* engine_run() looks at the mode itself */
 }
 
 /* ---- other vCPUs ---- */

@@ -27,6 +27,14 @@
 #define MODE_SEGS    0x20u /* DS, ES, SS or CS has a base that is not 0 */
 #define MODE_CAREFUL 0x40u /* one instruction whose memory accesses all go through engine_careful_access() */
 
+/* The page behind va's for code of this mode: outside 64-bit mode it wraps at 4 GiB. */
+static inline uint64_t next_code_page(uint64_t va, uint32_t mode)
+{
+    uint64_t next = (va & PAGE_MASK) + PAGE_SIZE;
+
+    return mode & MODE_64 ? next : (uint32_t)next;
+}
+
 /* Views: the kernel's and the user's translations are kept apart. */
 enum { VIEW_KERNEL, VIEW_USER, NR_VIEWS };
 

@@ -186,7 +186,6 @@ static void set_state(const struct test_case *t)
     set_segment(SEG_ES, SEL_DATA, ATTR_DATA, 0);
     set_segment(SEG_FS, t->code32 ? SEL_FS_32 : 0, ATTR_DATA, t->init.fs_base);
     set_segment(SEG_GS, t->code32 ? SEL_GS_32 : 0, ATTR_DATA, t->init.gs_base);
-    engine_mode_changed(vcpu);
 }
 
 static void set_memory(const struct test_case *t)
