@@ -245,6 +245,8 @@ void cache_flush(struct engine_vcpu *e)
 {
     struct code_cache *c = &e->cache;
 
+    if (e->fpu_loaded)
+        x87_cache_flush(e);
     for (uint32_t i = 0; i < c->nr_blocks; i++) {
         __atomic_fetch_and(&machine_frame(MFN(c->blocks[i].mfn))->code_vcpus, ~(1u << e->slot),
                            __ATOMIC_SEQ_CST);

@@ -110,7 +110,7 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
         /* straddles: the second page may be another one by now */
         struct translation t;
         uint32_t pfec;
-        uint64_t va2 = (va & PAGE_MASK) + PAGE_SIZE;
+        uint64_t va2 = next_code_page(va, mode);
 
         if (!e->v.ops->walk(&e->v, GVA(va2), ACCESS_FETCH, &t, &pfec)) {
             e->v.exit = (struct vcpu_exit){
@@ -218,7 +218,7 @@ void engine_fpu_set(struct vcpu *v, const void *fxsave)
     const uint64_t *image = fxsave;
 
     for (unsigned i = 0; i < 64; i++)
-        area[i] = image[i];
+        area[i] = i == 1 || i == 2 ? 0 : image[i]; /* but for the x87 pointers (emulate_x87.c) */
     for (unsigned i = 64; i < 72; i++)
         area[i] = 0;
     area[64] = 3; /* XSTATE_BV: x87 and SSE; the rest is initial */
@@ -313,6 +313,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
     v->rip = x->target;
     if (x->kind == EXIT_KIND_AGAIN) {
         e->by_block = true;
+        v->rflags |= FLAG_RF; /* its breakpoint has been looked at */
         return NEXT_LOOP;
     }
     v->exit =
@@ -408,7 +409,7 @@ static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, uint32_t *fo
     struct vcpu *v = &e->v;
 
     state_at_helper(e);
-    if (e->careful.active && e->helper_leave != HELPER_AGAIN && e->helper_leave != HELPER_DONE)
+    if (e->careful.active)
         careful_rollback(e);
     e->careful.active = false;
     switch (e->helper_leave) {
@@ -419,8 +420,13 @@ static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, uint32_t *fo
         e->stats.splits++;
         *form = MODE_SPLIT;
         return NEXT_LOOP;
+    /* In the middle of a repeated string instruction RF is set (SDM vol. 3, 17.3.1.1): it doesn't meet its breakpoint again. */
     case HELPER_AGAIN:
+        v->rflags |= FLAG_RF;
         return NEXT_LOOP;
+    case HELPER_TRAP:
+        v->rflags |= FLAG_RF;
+        return step_done(e, mode);
     case HELPER_DONE:
         v->rip = behind_helper(e);
         return step_done(e, mode);
@@ -472,19 +478,19 @@ enum exit_reason engine_run(struct vcpu *v)
 {
     struct engine_vcpu *e = engine_of(v);
     uint32_t next_form = 0;
-    bool resumed = v->rflags & FLAG_RF; /* no instruction breakpoint for the first instruction */
     enum next next = NEXT_LOOP;
 
     if (!e->fpu_loaded)
         load_fpu(e);
     e->hot.flags = flags_pack(v->rflags);
-    v->rflags &= ~(FLAGS_ARITH | FLAG_RF);
+    v->rflags &= ~FLAGS_ARITH;
     v->rflags |= 2;
     __atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
 
     while (next == NEXT_LOOP) {
         uint32_t mode;
         uint32_t form = next_form;
+        bool resumed;
 
         kick_clear(e);
         serve_requests(e);
@@ -492,8 +498,12 @@ enum exit_reason engine_run(struct vcpu *v)
             v->exit = (struct vcpu_exit){.reason = EXIT_REQUEST};
             break;
         }
+        resumed = v->rflags & FLAG_RF; /* no instruction breakpoint for the next instruction */
+        v->rflags &= ~FLAG_RF;         /* PUSHF takes rflags as they are */
         mode = engine_mode(v);
         select_view(e, mode);
+        if (unlikely(alignment_checked(v)))
+            form = MODE_CAREFUL;
         if (unlikely(watch_enabled(v))) {
             uint32_t hits = resumed ? 0 : watch_code(v);
 
@@ -506,7 +516,6 @@ enum exit_reason engine_run(struct vcpu *v)
             e->watch_hits = 0;
             form = MODE_CAREFUL;
         }
-        resumed = false;
         next_form = 0;
         switch (enter(e, mode, form)) {
         case -1:
@@ -556,7 +565,7 @@ static void helper_popf(struct engine_vcpu *e, uint64_t value, unsigned width)
 
     e->hot.flags = flags_pack(value);
     e->v.rflags = (e->v.rflags & ~changeable) | (value & changeable);
-    if (e->v.rflags & FLAG_TF)
+    if (e->v.rflags & (FLAG_TF | FLAG_AC))
         __atomic_store_n(&e->hot.kick, 1,
                          __ATOMIC_RELAXED); /* the next instruction wants another kind of block */
 }
@@ -591,11 +600,6 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)
 void engine_stats_get(const struct vcpu *v, struct engine_stats *s)
 {
     *s = ((const struct engine_vcpu *)v)->stats;
-}
-
-void engine_mode_changed(struct vcpu *v)
-{
-    (void)v; /* engine_run() looks at the mode itself */
 }
 
 /* ---- other vCPUs ---- */

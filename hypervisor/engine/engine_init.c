@@ -136,6 +136,7 @@ struct vcpu *engine_vcpu_create(size_t cache_bytes)
         memcpy(&e->mxcsr_mask, image + 28, 4);
         if (!e->mxcsr_mask)
             e->mxcsr_mask = 0xffbf;
+        e->x87_hides = x87_area_hidden();
     }
     e->slot = slot;
     engine_slots[slot] = e;

@@ -28,6 +28,14 @@
 #define MODE_SPLIT   0x80u /* no groups: every access has its own probe (trans_group.c) */
 #define MODE_CAREFUL 0x40u /* one instruction whose memory accesses all go through engine_careful_access() */
 
+/* The page behind va's for code of this mode: outside 64-bit mode it wraps at 4 GiB. */
+static inline uint64_t next_code_page(uint64_t va, uint32_t mode)
+{
+    uint64_t next = (va & PAGE_MASK) + PAGE_SIZE;
+
+    return mode & MODE_64 ? next : (uint32_t)next;
+}
+
 /* Views: the kernel's and the user's translations are kept apart. */
 enum { VIEW_KERNEL, VIEW_USER, NR_VIEWS };
 
@@ -241,7 +249,8 @@ enum helper_leave {
     HELPER_CAREFUL, /* the instruction needs its careful form */
     HELPER_SPLIT,   /* a group's probe failed: on with a block that has none */
     HELPER_DONE,    /* the instruction is complete, but has overwritten the block that it is in */
-    HELPER_AGAIN,   /* run the instruction again (string instruction with a request pending) */
+    HELPER_AGAIN,   /* go on with the repeated string instruction, after requests have been looked at */
+    HELPER_TRAP,    /* the same, after #DB: a step, or a data breakpoint was hit */
 };
 
 #define CODE_QUEUE 64
@@ -249,6 +258,12 @@ enum helper_leave {
 struct code_range {
     uint64_t mfn;
     uint16_t off, len;
+};
+
+/* The x87 instruction and data pointers as a guest sees them. */
+struct x87_pointers {
+    uint64_t ip, dp;
+    uint16_t cs, ds;
 };
 
 struct engine_vcpu {
@@ -286,6 +301,8 @@ struct engine_vcpu {
     struct code_range queue[CODE_QUEUE];
     uint8_t *xsave_area;
     uint32_t mxcsr_mask;
+    struct x87_pointers x87; /* loaded by the guest (emulate_x87.c) */
+    bool x87_hides; /* the host's FXSAVE shows x87 pointers with a pending exception only, as AMD's do */
     uint8_t *alt_stack;
     struct engine_stats stats;
 };
@@ -416,6 +433,12 @@ uint32_t watch_code(const struct vcpu *v);
 /* Notes the data breakpoints that an access meets. */
 void watch_data(struct engine_vcpu *e, uint64_t va, uint64_t size, bool write);
 
+/* Whether misaligned data accesses raise #AC: EFLAGS.AC at CPL 3 with CR0.AM set (SDM vol. 3, 6.15). */
+static inline bool alignment_checked(const struct vcpu *v)
+{
+    return v->rflags & FLAG_AC;
+}
+
 /* ---- signal.c ---- */
 int signals_init(void);
 void interrupt_block(struct engine_vcpu *e, uint64_t host_pc, uint64_t *shadow_top);
@@ -423,6 +446,12 @@ void interrupt_block(struct engine_vcpu *e, uint64_t host_pc, uint64_t *shadow_t
 /* ---- emulate.c: rare unprivileged instructions, in C ---- */
 enum emulate_result { EMULATE_DONE, EMULATE_FAULT, EMULATE_NOT_OURS };
 enum emulate_result engine_emulate(struct engine_vcpu *e);
+
+/* ---- emulate_x87.c ---- */
+/* Before the cache is flushed: the x87 instruction pointer must not point there. The guest's state is in the host CPU. */
+void x87_cache_flush(struct engine_vcpu *e);
+/* Whether this host's FXSAVE hides the pointers unless an exception is pending; leaves the x87 state initial. */
+bool x87_area_hidden(void);
 
 /* ---- engine.c ---- */
 uint32_t engine_mode(const struct vcpu *v);

@@ -228,8 +228,10 @@ int engine_tlb_miss(uint64_t ea, int write)
     e->stats.tlb_misses++;
     e->helper_in_tail = true;
     e->helper_ea = ea;
-    /* Near the end of a 32-bit segment the operand's size decides, which only the careful form knows. */
-    bool at_limit = !(engine_mode(&e->v) & MODE_64) && ea > 0xffffffffUL - CAREFUL_BYTES;
+    /* Near the end of a 32-bit segment, or of the lower half of the address space, the operand's size decides, which only the
+     * careful form knows. */
+    uint64_t end = engine_mode(&e->v) & MODE_64 ? 1UL << 47 : 1UL << 32;
+    bool at_limit = ea >= end - CAREFUL_BYTES && ea < end;
 
     if (tag != (ea & PAGE_MASK) && gva_canonical(GVA(ea)) && !at_limit) {
         switch (tlb_fill(e, view, ea, write != 0, &pfec)) {

@@ -305,8 +305,6 @@ static bool x87_waits(const struct insn *in)
     const ZydisDecodedInstruction *d = &in->d;
 
     switch (d->mnemonic) {
-    case ZYDIS_MNEMONIC_FNSTENV:
-    case ZYDIS_MNEMONIC_FNSAVE:
     case ZYDIS_MNEMONIC_FNSTCW:
     case ZYDIS_MNEMONIC_FNSTSW:
         return false;

@@ -151,6 +151,11 @@ static void trans_bit_string(struct trans *t)
     } else {
         emit_lea(m, d->address_width == 64, T0, T0, T1, w == 4 ? 2 : 3, 0);
     }
+    if (d->address_width == 16) { /* movzx ecx, cx */
+        e8(m, 0x0f);
+        e8(m, 0xb7);
+        e8(m, 0xc9);
+    }
     emit_segment(t, mem->mem.segment);
     emit_probe(t, retry, w, write);
     emit_lea(m, true, T0, T0, T1, 0, 0);
@@ -322,7 +327,7 @@ static enum emulated_op state_op(ZydisMnemonic m)
 {
     enum emulated_op op = emulate_op_of(m);
 
-    return op >= EMU_FXSAVE && op <= EMU_XRSTOR ? op : EMU_NONE;
+    return op >= EMU_FXSAVE && op <= EMU_FRSTOR ? op : EMU_NONE;
 }
 
 /* Kernels save and restore this state at every switch and signal: no decoding in the emulator for it. */
@@ -332,9 +337,11 @@ static void trans_state(struct trans *t, enum emulated_op op)
 
     flags_need_saved(t);
     emit_address(t, &t->in->op[0], 0);
-    emit_mov_imm(
-        &t->m, T1,
-        SPECIAL_DESC(SPECIAL_STATE, op, (d->raw.rex.W ? SPECIAL_WIDE : 0) | (t->probe_ss ? SPECIAL_SS : 0)));
+    emit_mov_imm(&t->m, T1,
+                 SPECIAL_DESC(SPECIAL_STATE, op,
+                              (d->raw.rex.W ? SPECIAL_WIDE : 0) |
+                                  (d->operand_width == 16 ? SPECIAL_SHORT : 0) |
+                                  (t->probe_ss ? SPECIAL_SS : 0)));
     emit_call_gs(&t->m, OFF_STUBS + 8 * STUB_SPECIAL);
 }
 

@@ -290,7 +290,7 @@ static void emit_slow_paths(struct trans *t)
 static void emit_second_page_check(struct trans *t)
 {
     struct emit *m = &t->m;
-    uint64_t va2 = (t->va & PAGE_MASK) + PAGE_SIZE;
+    uint64_t va2 = next_code_page(t->va, t->mode);
     uint32_t id = cache_page_id(t->e, va2, t->b->mfn2, t->view);
     uint8_t *ok;
     uint32_t i;
@@ -440,7 +440,7 @@ static unsigned fetch_first(struct trans *t, uint64_t va, uint8_t *buf)
 static bool find_second_page(struct trans *t)
 {
     struct engine_vcpu *e = t->e;
-    uint64_t va2 = (t->va & PAGE_MASK) + PAGE_SIZE;
+    uint64_t va2 = next_code_page(t->va, t->mode);
     struct translation second;
     struct insn first;
     uint8_t bytes[16] = {0};
@@ -449,8 +449,6 @@ static bool find_second_page(struct trans *t)
 
     if (n == 15 || decode_insn(&first, bytes, n, t->va, t->mode) <= 0)
         return true;
-    if (!(t->mode & MODE_64))
-        va2 = (uint32_t)va2;
     if (!e->v.ops->walk(&e->v, GVA(va2), ACCESS_FETCH, &second, &pfec)) {
         e->v.exit = (struct vcpu_exit){
             .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = va2};
