@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "mm_world.h"
+#include "suite.h"
 
 static _Thread_local uint64_t rng_state;
 
@@ -582,19 +583,11 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("mm_fuzz");
     TCase *tc = tcase_create("fuzz");
-    SRunner *sr;
-    int failed;
 
     tcase_set_timeout(tc, 0);
     tcase_add_test(tc, fuzz_plain);
     tcase_add_test(tc, fuzz_recursive);
     tcase_add_test(tc, fuzz_threads);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return suite_run("mm_fuzz", tc);
 }
