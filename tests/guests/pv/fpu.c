@@ -15,6 +15,7 @@ static void nm_handler(struct trap_frame *f)
     nm_count++;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): the instruction is a string literal that joins others */
 #define RAISES_NM(instruction)                                                       \
     do {                                                                             \
         nm_count = 0;                                                                \
@@ -24,6 +25,7 @@ static void nm_handler(struct trap_frame *f)
         __asm__ volatile(instruction : : : "memory");                                \
         check_eq(nm_count, 1, instruction " again");                                 \
     } while (0)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static void test_taskswitch(void)
 {
@@ -60,7 +62,7 @@ static void test_state(void)
 #define SET(n)                                                                   \
     __asm__ volatile("movq %0, %%xmm" #n "; pshufd $0x44, %%xmm" #n ", %%xmm" #n \
                      :                                                           \
-                     : "r"(0x0101010101010101UL * (n + 1)))
+                     : "r"(0x0101010101010101UL * ((n) + 1)))
 #define GET(n) __asm__ volatile("movdqa %%xmm" #n ", %0" : "=m"(save[n]))
     SET(0);
     SET(1);
