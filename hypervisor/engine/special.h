@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What translated code tells engine_helper_special(): an operation, an argument of 8 bits, and two flags, in one 32-bit word.
+ * What translated code tells engine_helper_special(): an operation, an argument of 8 bits, and two flags, in
+ * one 32-bit word.
  */
 #ifndef DIPTYCH_ENGINE_SPECIAL_H
 #define DIPTYCH_ENGINE_SPECIAL_H

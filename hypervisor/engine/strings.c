@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * String instructions: page by page, with the host's own string instructions where both sides are plain memory.
+ * String instructions: page by page, with the host's own string instructions where both sides are plain
+ * memory.
  *
  * Registers are exact after every piece, so a fault or a request in the middle leaves the instruction
  * restartable, as the manual has it (SDM vol. 2, REP).
@@ -76,8 +77,9 @@ static bool fault(struct engine_vcpu *e, const struct guest_fault *f)
 }
 
 /*
- * Outside 64-bit mode an element whose offset wraps at 4 GiB exceeds the segment's limit, and is #GP(0) before its
- * page is looked at; one that wraps as a linear address can't be had in one piece and is refused as well.
+ * Outside 64-bit mode an element whose offset wraps at 4 GiB exceeds the segment's limit, and is #GP(0)
+ * before its page is looked at; one that wraps as a linear address can't be had in one piece and is refused
+ * as well.
  */
 static bool in_limit(const struct string_state *s, enum gpr r, uint64_t a)
 {
