@@ -3,8 +3,8 @@
  * The careful form of an instruction: a block of one instruction whose every memory access asks here first.
  *
  * Used for what the inline probe can't do: accesses that cross a page, stores to frames with translated
- * code, stores to page tables, addresses that are not canonical.  An access to plain memory within a page gets its
- * host address; any other gets a copy, and what was stored into the copy is written back when the
+ * code, stores to page tables, addresses that are not canonical.  An access to plain memory within a page
+ * gets its host address; any other gets a copy, and what was stored into the copy is written back when the
  * instruction has finished.  If that fails, the instruction has not happened: registers and
  * flags are put back and the guest sees the fault.
  */

@@ -149,7 +149,10 @@ static void fault_priority(struct engine_vcpu *e, uint8_t align)
         e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
 }
 
-/* Puts rip in v at the instruction whose helper call has just left; a group's probe has said nothing about that one. */
+/*
+ * Puts rip in v at the instruction whose helper call has just left; a group's probe has said nothing about
+ * that one.
+ */
 static void state_at_helper(struct engine_vcpu *e)
 {
     const struct insn_info *info;
@@ -402,8 +405,9 @@ static void load_fpu(struct engine_vcpu *e)
 }
 
 /*
- * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Most often the jump cache knows the block; single
- * steps and other forms (MODE_CAREFUL, MODE_SPLIT) are blocks of their own kind, which it doesn't hold.
+ * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Most often the jump cache knows the
+ * block; single steps and other forms (MODE_CAREFUL, MODE_SPLIT) are blocks of their own kind, which it
+ * doesn't hold.
  */
 static int enter(struct engine_vcpu *e, uint32_t mode, uint32_t form)
 {

@@ -51,8 +51,8 @@ static inline unsigned tlb_index(uint64_t va)
 }
 
 /*
- * Where the id of a code page is kept.  Kernels have thousands of pages of code, and keep them over address-space switches; a
- * process uses few, and its entries are cleared at every switch.
+ * Where the id of a code page is kept.  Kernels have thousands of pages of code, and keep them over
+ * address-space switches; a process uses few, and its entries are cleared at every switch.
  */
 #define ITLB_USER_ENTRIES 1024u
 
@@ -147,8 +147,8 @@ struct exit_rec {
 };
 
 /*
- * How to compute the guest's flags again from registers: the last instruction that set them and whose operands are still there.
- * Registers are guest numbers.
+ * How to compute the guest's flags again from registers: the last instruction that set them and whose
+ * operands are still there. Registers are guest numbers.
  */
 enum recipe_kind { RECIPE_NONE, RECIPE_CMP, RECIPE_TEST, RECIPE_SUB, RECIPE_ADD };
 
@@ -314,8 +314,8 @@ extern char stub_link_host[], stub_link_saved[], stub_ind_miss[], stub_ret_under
 /* ---- called by enter.S ---- */
 int engine_tlb_miss(uint64_t ea, int write);
 int engine_helper_string(uint64_t unused, uint32_t desc);
-int engine_helper_special(uint64_t ea, uint32_t desc);
-void *engine_careful_access(uint64_t ea, uint32_t size_write);
+int engine_helper_special(uint64_t value, uint32_t desc);
+void *engine_careful_access(uint64_t ea, uint32_t desc);
 void engine_interrupt_helper(void);
 
 /* ---- flags ---- */
@@ -366,23 +366,26 @@ static inline unsigned vcpu_view(const struct vcpu *v)
 }
 
 /* ---- translate.c ---- (heavy) */
-/* Translates the block at va (fetched from frame mfn; the mode says how). NULL with v->exit filled in on a fetch fault. */
+/*
+ * Translates the block at va (fetched from frame mfn; the mode says how). NULL with v->exit filled in on a
+ * fetch fault.
+ */
 struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint32_t mode);
 
 /* ---- store.c: stores that the TLB can't do ---- */
 enum store_result { STORE_DONE, STORE_FAULT, STORE_CHANGED };
 /*
- * Stores n bytes within the page of va for the guest: invalidates translations, asks the panel for trapped frames.  If old is
- * not NULL the store is the second half of a read-modify-write that read old: STORE_CHANGED if a trapped frame holds something
- * else by now.  STORE_FAULT: *f filled in.
+ * Stores n bytes within the page of va for the guest: invalidates translations, asks the panel for trapped
+ * frames.  If old is not NULL the store is the second half of a read-modify-write that read old:
+ * STORE_CHANGED if a trapped frame holds something else by now.  STORE_FAULT: *f filled in.
  */
 enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *data, const void *old,
                                unsigned n, struct guest_fault *f);
 
 /* ---- careful.c ---- */
 void careful_begin(struct engine_vcpu *e);
-/* Writes back what the instruction stored. FAULT: state rolled back, v.exit filled in; RETRY: rolled back, memory has
- * changed under a read-modify-write. */
+/* Writes back what the instruction stored. FAULT: state rolled back, v.exit filled in; RETRY: rolled back,
+ * memory has changed under a read-modify-write. */
 enum careful_result { CAREFUL_DONE, CAREFUL_FAULT, CAREFUL_RETRY };
 enum careful_result careful_commit(struct engine_vcpu *e);
 /* Back to the state before the instruction. */
@@ -411,8 +414,8 @@ enum emulate_result engine_emulate(struct engine_vcpu *e);
 uint32_t engine_mode(const struct vcpu *v);
 extern struct engine_vcpu *engine_slots[32];
 void engine_process_queue(struct engine_vcpu *e);
-/* Around a wait for another vCPU: meanwhile this one counts as outside the guest, so that the other may wait for it. Requests are
- * served before translated code is entered again. */
+/* Around a wait for another vCPU: meanwhile this one counts as outside the guest, so that the other may wait
+ * for it. Requests are served before translated code is entered again. */
 uint32_t engine_wait_begin(struct vcpu *self);
 void engine_wait_end(struct vcpu *self, uint32_t was);
 /* Does the TLB flushes that other vCPUs have asked for. */

@@ -53,8 +53,8 @@ enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *d
         return r;
     }
     /*
-     * Bytes first, notice after: a vCPU that translates in between has either seen the new bytes or set its bit in
-     * code_vcpus before the notice looks.
+     * Bytes first, notice after: a vCPU that translates in between has either seen the new bytes or set its
+     * bit in code_vcpus before the notice looks.
      */
     copy_bytes((uint8_t *)machine_hva(t.mfn) + (va & ~PAGE_MASK), data, n);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
