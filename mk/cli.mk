@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Unit tests and fuzz targets of the command, the configuration, the console, the sandbox and a machine's life.
+# Unit tests and fuzz targets of the command, the configuration, the console, the sandbox and a machine's
+# life.
 
 CLI_UNIT := options vm_config xl_config cpu_spec domain console sandbox vm
 CLI_UNIT_BINS := $(addprefix $(O)/tests/unit/test_,$(CLI_UNIT))
@@ -15,13 +16,14 @@ CLI_SRCS_cpu_spec := hypervisor/host/cpu_spec.c hypervisor/cpu/cpu_policy.c
 CLI_SRCS_domain := $(CLI_DIAG) hypervisor/cpu/domain.c
 CLI_SRCS_console := $(CLI_DIAG) hypervisor/host/console_tty.c
 CLI_SRCS_sandbox := $(CLI_DIAG) hypervisor/host/sandbox.c hypervisor/host/fault.c
-CLI_SRCS_vm := $(CLI_CONFIG) hypervisor/cpu/domain.c hypervisor/cpu/cpu_policy.c hypervisor/host/console_tty.c \
-	hypervisor/host/fault.c hypervisor/host/sandbox.c hypervisor/host/vm.c hypervisor/host/vm_domain.c hypervisor/host/vm_stats.c \
+CLI_SRCS_vm := $(CLI_CONFIG) hypervisor/cpu/domain.c hypervisor/cpu/cpu_policy.c \
+	$(addprefix hypervisor/host/,console_tty.c fault.c sandbox.c vm.c vm_domain.c vm_stats.c) \
 	tests/unit/fake_machine.c
 
 define CLI_UNIT_RULE
 $(O)/tests/unit/test_$(1): $$(call obj,tests/unit/test_$(1).c $$(CLI_SRCS_$(1)))
-	$$(CC) $$(CFLAGS_MODE_$$(MODE)) -o $$@ $$^ -lcheck -lsubunit -lm -lrt -lxlutil -lxenlight -lseccomp -lutil -lpthread $$(LDFLAGS)
+	$$(CC) $$(CFLAGS_MODE_$$(MODE)) -o $$@ $$^ \
+		-lcheck -lsubunit -lm -lrt -lxlutil -lxenlight -lseccomp -lutil -lpthread $$(LDFLAGS)
 endef
 $(foreach t,$(CLI_UNIT),$(eval $(call CLI_UNIT_RULE,$(t))))
 
@@ -31,4 +33,5 @@ $(foreach t,$(CLI_UNIT),$(eval $(call CLI_UNIT_RULE,$(t))))
 FUZZ_TARGETS += $(B)/fuzz/fuzz_xl_config
 $(B)/fuzz/fuzz_xl_config: tests/fuzz/fuzz_xl_config.c $(CLI_CONFIG) hypervisor/host/xl_config.c
 	@mkdir -p $(@D)
-	clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ihypervisor -o $@ $^ -lxlutil -lxenlight
+	clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ihypervisor -o $@ $^ \
+		-lxlutil -lxenlight
