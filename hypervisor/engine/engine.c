@@ -186,6 +186,17 @@ void engine_serve_flush(struct engine_vcpu *e)
     }
 }
 
+/*
+ * Before requests are looked at: who asks for something sets hot.kick behind the request.  So a kick that is
+ * there must be gone before the requests are read, hence the full barrier; one that comes after the look
+ * stays for enter.S to see.
+ */
+static void kick_clear(struct engine_vcpu *e)
+{
+    if (unlikely(__atomic_load_n(&e->hot.kick, __ATOMIC_ACQUIRE)))
+        __atomic_store_n(&e->hot.kick, 0, __ATOMIC_SEQ_CST);
+}
+
 /* Work that others have asked for and that needs no help from the panel. */
 static void serve_requests(struct engine_vcpu *e)
 {
@@ -248,16 +259,35 @@ static enum next step_done(struct engine_vcpu *e, uint32_t mode)
     return NEXT_LEAVE;
 }
 
+/*
+ * Behind an exit that is linked and came here all the same, because the page of its target wasn't known to be
+ * mapped: true if it is, as when the exit was linked, so that the link is right.
+ */
+static bool link_stands(struct engine_vcpu *e, const struct exit_rec *x, uint32_t mode)
+{
+    struct block *b;
+    uint64_t mfn;
+
+    if (!x->linked)
+        return false;
+    b = &e->cache.blocks[x->linked - 1];
+    if (b->mode != mode || b->mfn2 || cache_nearly_full(&e->cache) || !code_frame(e, b->va, &mfn) ||
+        mfn != b->mfn)
+        return false;
+    e->found = b;
+    return true;
+}
+
 static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
 {
     struct vcpu *v = &e->v;
     uint32_t id = e->hot.exit_id;
-    struct exit_rec x = e->cache.exits[id];
+    const struct exit_rec *x = &e->cache.exits[id];
     bool was_careful = e->careful.active;
 
     e->stats.link_exits++;
-    flags_settle(e, &e->cache.blocks[x.block]);
-    if (x.kind <= LINK_CALL) {
+    flags_settle(e, &e->cache.blocks[x->block]);
+    if (x->kind <= LINK_CALL) {
         uint64_t flushes = e->stats.cache_flushes;
         struct block *b;
 
@@ -267,26 +297,31 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
             if (r != CAREFUL_DONE)
                 return r == CAREFUL_FAULT ? NEXT_LEAVE : NEXT_LOOP;
         }
-        v->rip = x.target;
+        v->rip = x->target;
         if (step_done(e, mode) == NEXT_LEAVE)
             return NEXT_LEAVE;
-        if (!x.patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
+        if (!x->patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
             return NEXT_LOOP;
-        b = find_block(e, x.target, mode);
+        if (link_stands(e, x, mode))
+            return NEXT_LOOP;
+        b = find_block(e, v->rip, mode);
         if (!b)
             return NEXT_LEAVE;
-        if (flushes == e->stats.cache_flushes && !e->cache.blocks[x.block].dead)
+        /* A flush has given *x to another exit. */
+        if (flushes == e->stats.cache_flushes && !e->cache.blocks[x->block].dead)
             cache_link(e, id, (uint32_t)(b - e->cache.blocks));
+        e->found = b;
         return NEXT_LOOP;
     }
     e->careful.active = false;
-    v->rip = x.target;
-    if (x.kind == EXIT_KIND_AGAIN) {
+    v->rip = x->target;
+    if (x->kind == EXIT_KIND_AGAIN) {
         e->by_block = true;
         return NEXT_LOOP;
     }
-    v->exit = (struct vcpu_exit){.vector = x.vector, .has_error = x.vector == VEC_GP, .next_rip = x.target};
-    switch (x.kind) {
+    v->exit =
+        (struct vcpu_exit){.vector = x->vector, .has_error = x->vector == VEC_GP, .next_rip = x->target};
+    switch (x->kind) {
     case EXIT_KIND_EXCEPTION:
         v->exit.reason = EXIT_EXCEPTION;
         break;
@@ -298,7 +333,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
         break;
     case EXIT_KIND_SOFTINT:
         v->exit.reason = EXIT_SOFTINT;
-        v->exit.next_rip = x.target + x.len;
+        v->exit.next_rip = x->target + x->len;
         break;
     case EXIT_KIND_PANEL:
         v->exit = (struct vcpu_exit){.reason = EXIT_EMULATE};
@@ -358,6 +393,7 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
         if (e->jc_log_n[e->cur_view] <= ARRAY_SIZE(e->jc_log[0]))
             e->jc_log_n[e->cur_view]++;
     }
+    e->found = b;
     return NEXT_LOOP;
 }
 
@@ -405,16 +441,23 @@ static void load_fpu(struct engine_vcpu *e)
 }
 
 /*
- * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Most often the jump cache knows the
- * block; single steps and other forms (MODE_CAREFUL, MODE_SPLIT) are blocks of their own kind, which it
- * doesn't hold.
+ * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Who has just looked the block up has
+ * left it in e->found; else the jump cache knows it most often.  Single steps and other forms (MODE_CAREFUL,
+ * MODE_SPLIT) are blocks of their own kind, which neither holds.
  */
 static int enter(struct engine_vcpu *e, uint32_t mode, uint32_t form)
 {
-    struct block *b;
+    struct block *b = e->found;
 
     e->stats.enters++;
-    if (!form && !e->by_block && !(mode & MODE_STEP) && likely(!debug.mask) && gva_canonical(GVA(e->v.rip))) {
+    e->found = NULL;
+    if (b && b->va == e->v.rip && b->mode == mode && !b->dead && !form) {
+        e->hot.shadow_rsp = e->shadow[e->cur_view];
+        debug_exec(e, b);
+        return engine_enter(e->cache.base + b->entry_saved);
+    }
+    if (!form && !e->by_block && !(mode & MODE_STEP) && likely(!(debug.mask & ~DEBUG_NO_SANDBOX)) &&
+        gva_canonical(GVA(e->v.rip))) {
         e->hot.shadow_rsp = e->shadow[e->cur_view];
         return e->cur_view == VIEW_USER ? engine_enter_user(e->v.rip) : engine_enter_kernel(e->v.rip);
     }
@@ -447,7 +490,7 @@ enum exit_reason engine_run(struct vcpu *v)
         uint32_t mode;
         uint32_t form = next_form;
 
-        __atomic_store_n(&e->hot.kick, 0, __ATOMIC_SEQ_CST);
+        kick_clear(e);
         serve_requests(e);
         if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST)) {
             v->exit = (struct vcpu_exit){.reason = EXIT_REQUEST};
@@ -501,7 +544,7 @@ enum exit_reason engine_run(struct vcpu *v)
             break;
         }
     }
-    __atomic_store_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
     v->rflags |= flags_expand(e->hot.flags);
     /* Faults push RF set (SDM vol. 3, 17.3.1.1); #DB, #BP and #OF are traps here. */
     if (v->exit.reason == EXIT_EXCEPTION && v->exit.vector != VEC_DB && v->exit.vector != VEC_BP &&

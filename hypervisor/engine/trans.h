@@ -46,6 +46,10 @@ struct slow_path {
     uint8_t *from;        /* rel32 of the ja */
     const uint8_t *retry; /* start of the probe */
     bool write;
+    const uint8_t
+        *end;     /* of the code of an instruction that engine_tlb_miss_word() can do; NULL: not such a one */
+    unsigned reg; /* and its guest register, */
+    bool xchg;    /* and whether it is XCHG */
 };
 
 /* A direct exit's out-of-line part. */

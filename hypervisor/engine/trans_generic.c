@@ -382,6 +382,26 @@ bool insn_kills_flags(const ZydisDecodedInstruction *d)
     return flags_touched(d) && flags_all_written(d) && !flags_read(d);
 }
 
+/* MOV and XCHG of a 64-bit register with memory, in the kernel: its slow path can do without the instruction.
+ * Not in a group, where the probe isn't its own. */
+static void note_store_word(struct trans *t)
+{
+    const struct insn *in = t->in;
+    bool xchg = in->d.mnemonic == ZYDIS_MNEMONIC_XCHG;
+    unsigned mem = in->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY ? 0 : 1;
+    const ZydisDecodedOperand *reg = &in->op[1 - mem];
+
+    if (t->careful || in_group(t) || t->view != VIEW_KERNEL || !mode64(t) ||
+        !(xchg || in->d.mnemonic == ZYDIS_MNEMONIC_MOV) || (mem == 1 && !xchg) ||
+        in->op[mem].type != ZYDIS_OPERAND_TYPE_MEMORY || in->op[mem].size != 64 ||
+        reg->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+        ZydisRegisterGetClass(reg->reg.value) != ZYDIS_REGCLASS_GPR64)
+        return;
+    t->slow[t->nr_slow - 1].end = t->m.p;
+    t->slow[t->nr_slow - 1].reg = reg_id(reg->reg.value);
+    t->slow[t->nr_slow - 1].xchg = xchg;
+}
+
 /* NOLINTNEXTLINE(readability-function-cognitive-complexity): the steps share most of a dozen variables */
 void trans_generic(struct trans *t)
 {
@@ -532,4 +552,5 @@ void trans_generic(struct trans *t)
         emit_load_gs(m, t->info->borrowed - 1u, OFF_TMP2);
     if (flags_touched(d))
         t->flags_host = true;
+    note_store_word(t);
 }

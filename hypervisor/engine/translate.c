@@ -277,10 +277,17 @@ static void emit_slow_paths(struct trans *t)
 {
     for (unsigned k = 0; k < t->nr_slow; k++) {
         struct slow_path *s = &t->slow[k];
+        const uint8_t *behind;
 
         emit_fix32(s->from, t->m.p);
-        emit_call_gs(&t->m, OFF_STUBS + 8 * (STUB_MISS + 2 * t->view + s->write));
+        emit_call_gs(&t->m, OFF_STUBS + 8 * (s->end ? STUB_MISS_WORD : STUB_MISS + 2 * t->view + s->write));
+        behind = t->m.p;
         emit_fix32(emit_jmp32(&t->m), s->retry);
+        if (s->end) {
+            /* test eax, word: data, never run, as an instruction for whoever reads the listing */
+            e8(&t->m, 0xa9);
+            e32(&t->m, STORE_WORD(behind - s->end, s->reg, s->xchg));
+        }
     }
 }
 
