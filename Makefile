@@ -8,13 +8,16 @@ B := build
 O := $(B)/$(MODE)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
-# Instrumented code hides from GCC what it knows of ranges, and these warnings then guess wrong (gcc(1), -fsanitize).
+# Instrumented code hides from GCC what it knows of ranges, and these warnings then guess wrong (gcc(1),
+# -fsanitize).
 NO_GUESSES := -Wno-format-truncation -Wno-stringop-overflow -Wno-maybe-uninitialized
-# asan and tsan are for unit tests: light code is instrumented like all else. checked (ASan and UBSan) and ubsan are for whole programs that
-# run guests; there light code gets what needs no library (LIGHT_FLAGS_checked). CONTRIBUTING.md, "Sanitizers".
+# asan and tsan are for unit tests: light code is instrumented like all else. checked (ASan and UBSan) and
+# ubsan are for whole programs that run guests; there light code gets what needs no library
+# (LIGHT_FLAGS_checked). CONTRIBUTING.md, "Sanitizers".
 CFLAGS_MODE_release := -O2 -g
 CFLAGS_MODE_debug := -O0 -g -DDIPTYCH_DEBUG
-CFLAGS_MODE_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer $(NO_GUESSES)
+CFLAGS_MODE_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer $(NO_GUESSES)
 CFLAGS_MODE_checked := $(CFLAGS_MODE_asan)
 CFLAGS_MODE_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined $(NO_GUESSES)
 CFLAGS_MODE_tsan := -O1 -g -fsanitize=thread $(NO_GUESSES)

@@ -22,8 +22,8 @@ extern const struct command cmd_run;
 void command_help(const struct command *c, FILE *f);
 
 /*
- * Ends an answer on standard output (help, version): exit status. An answer that can't be written, as to a full disk
- * behind a redirection, is a failure of the host's; said in one line.
+ * Ends an answer on standard output (help, version): exit status. An answer that can't be written, as to a
+ * full disk behind a redirection, is a failure of the host's; said in one line.
  */
 int help_end(void);
 

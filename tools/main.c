@@ -60,7 +60,7 @@ static int main_option(const char *arg, const char *topic)
         printf("diptych %s\n", DIPTYCH_VERSION);
         return help_end();
     }
-    if (strcmp(arg, "--help") && strcmp(arg, "-h") && strcmp(arg, "help")) {
+    if (strcmp(arg, "--help") != 0 && strcmp(arg, "-h") != 0 && strcmp(arg, "help") != 0) {
         diag_error("unknown %s '%s'; `diptych --help` lists %s", arg[0] == '-' ? "option" : "command", arg,
                    arg[0] == '-' ? "what there is" : "the commands");
         return EXIT_STATUS_USAGE;

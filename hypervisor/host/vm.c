@@ -6,8 +6,8 @@
  *   domain_live()  one domain: threads, sandbox, waiting for its end
  *   vm_next()      what the configuration says to do about that end
  *
- * Threads: the one that calls vm_run() waits; one a vCPU runs the guest; the console's reads input and signals and
- * calls on_detached() and on_signal() here; the panel's backends have their own.
+ * Threads: the one that calls vm_run() waits; one a vCPU runs the guest; the console's reads input and
+ * signals and calls on_detached() and on_signal() here; the panel's backends have their own.
  */
 #include "host/vm.h"
 
@@ -171,7 +171,10 @@ static void *vcpu_thread(void *arg)
 /* Starts the threads; they wait until their vCPU is online. The result is how many there are. */
 static unsigned threads_start(struct domain *d, pthread_t thread[MAX_VCPUS])
 {
-    /* vCPU threads get their kick, and signals of their own faults; what the process is sent goes to the console. */
+    /*
+     * vCPU threads get their kick, and signals of their own faults; what the process is sent goes to the
+     * console.
+     */
     static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS, VCPU_KICK_SIGNAL};
     sigset_t mask, old;
     unsigned n;

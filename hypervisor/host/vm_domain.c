@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Making a domain: its frames, its CPUs, the kernel in its memory; and giving all of it back, so that a guest that
- * reboots gets a domain as fresh as the first.
+ * Making a domain: its frames, its CPUs, the kernel in its memory; and giving all of it back, so that a guest
+ * that reboots gets a domain as fresh as the first.
  */
 #include "host/vm_domain.h"
 

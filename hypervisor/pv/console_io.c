@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The console_io hypercall: Xen's emergency console.  A release build of Xen refuses it to guests, and so do we,
- * unless the user allowed it to debug a guest's early boot (struct domain, console_io).
+ * The console_io hypercall: Xen's emergency console.  A release build of Xen refuses it to guests, and so do
+ * we, unless the user allowed it to debug a guest's early boot (struct domain, console_io).
  */
 #include "pv/hypercall.h"
 

@@ -227,7 +227,7 @@ int kernel_load_fd(int fd, const char *path, struct kernel_image *k, char *why, 
 {
     char magic[4];
 
-    if (pread(fd, magic, 4, 0) != 4 || memcmp(magic, "KERN", 4)) {
+    if (pread(fd, magic, 4, 0) != 4 || memcmp(magic, "KERN", 4) != 0) {
         snprintf(why, why_size, "%s: is no kernel", path);
         return -1;
     }

@@ -19,6 +19,7 @@
 
 #include "host/fault.h"
 #include "host/sandbox.h"
+#include "suite.h"
 
 /* Runs fn in a process behind the sandbox; the result is as from waitpid(). */
 static int behind(int (*fn)(void), bool exec_mappings, bool handlers)
@@ -252,19 +253,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("sandbox");
     TCase *t = tcase_create("sandbox");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, forbidden_dies);
     tcase_add_test(t, exec_mappings_when_asked);
     tcase_add_test(t, handler_says_and_dies);
     tcase_add_test(t, daily_work_goes_on);
     tcase_add_test(t, threads_are_inside);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run("sandbox", t);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A machine's life, on a machine of cardboard (fake_machine.c) but with the real console, sandbox and threads:
- * how each way to end is answered, that a restart works behind the sandbox, that each failure is one line with its
- * status, and that nothing is left behind.
+ * A machine's life, on a machine of cardboard (fake_machine.c) but with the real console, sandbox and
+ * threads: how each way to end is answered, that a restart works behind the sandbox, that each failure is one
+ * line with its status, and that nothing is left behind.
  */
 #include <check.h>
 #include <poll.h>
@@ -21,6 +21,7 @@
 #include "fake_machine.h"
 #include "host/console.h"
 #include "host/vm.h"
+#include "suite.h"
 
 #define LEFT_BEHIND 99
 
@@ -655,10 +656,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("vm");
     TCase *t = tcase_create("vm");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_set_timeout(t, 30);
     tcase_add_checked_fixture(t, setup, teardown);
@@ -684,9 +682,5 @@ int main(void)
     tcase_add_test(t, bad_words);
     tcase_add_test(t, stats);
     tcase_add_test(t, stats_of_one);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run("vm", t);
 }

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A running guest that is told to go (SIGTERM, SIGINT, SIGHUP) goes at once, with 128 + the signal's number, and leaves no file,
-# shared memory or process behind; so it does after SIGKILL.
+# A running guest that is told to go (SIGTERM, SIGINT, SIGHUP) goes at once, with 128 + the signal's number,
+# and leaves no file, shared memory or process behind; so it does after SIGKILL.
 # quick
 . tests/guests/lib.sh
 
 needs_diptych killed
 kernel bookworm-cloud || { skip killed "the kernel could not be fetched"; exit 0; }
-leftovers() { ls -A /dev/shm "${TMPDIR:-/tmp}" /run 2>/dev/null | grep -i diptych | grep -v 'diptych-guests\.' | sort; }
+leftovers() {
+    ls -A /dev/shm "${TMPDIR:-/tmp}" /run 2>/dev/null | grep -i diptych | grep -v 'diptych-guests\.' | sort
+}
 before=$(leftovers)
 for signal in TERM:143 INT:130 HUP:129 KILL:137; do
     label=killed-${signal%:*}
@@ -14,7 +16,8 @@ for signal in TERM:143 INT:130 HUP:129 KILL:137; do
     mkfifo "$work/in"
     # The shell starts what is in the background deaf to SIGINT; a terminal's user doesn't.
     # shellcheck disable=SC2086
-    env --default-signal=INT ${AS_USER:-} "$DIPTYCH" run --type pv --kernel "$image" --initrd "$demo" --memory 256M --vcpus 2 \
+    env --default-signal=INT ${AS_USER:-} "$DIPTYCH" run --type pv --kernel "$image" --initrd "$demo" \
+        --memory 256M --vcpus 2 \
         --cmdline 'console=hvc0 quiet diptych_do=hang' <"$work/in" >"$work/console" 2>"$work/stderr" &
     session_pid=$!
     exec 8>"$work/in"

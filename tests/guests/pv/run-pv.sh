@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs the PV test guests, each in a hypervisor of its own, and prints "ok" or "not ok" for each, then one summary line.
-# Usage: run-pv.sh [-v] [GUEST...]      -v: print the console of every guest; DIPTYCH: the command to test
+# Runs the PV test guests, each in a hypervisor of its own, and prints "ok" or "not ok" for each, then one
+# summary line. Usage: run-pv.sh [-v] [GUEST...]      -v: print the console of every guest; DIPTYCH: the
+# command to test
 #
 # A guest's source says in its first lines how it is run:
 #   // vcpus: N        default 1
