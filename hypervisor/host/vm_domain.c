@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/debug.h"
 #include "cpu/cpu_policy.h"
 #include "engine/engine.h"
 #include "loader/loader.h"
@@ -299,6 +300,7 @@ struct domain *vm_domain_create(const struct vm_config *c, struct vm_files *file
     d->domid = (uint16_t)next_domid;
     next_domid = next_domid + 1 < FIRST_RESERVED_DOMID ? next_domid + 1 : FIRST_DOMID;
     d->end = DOMAIN_RUNNING;
+    d->console_io = debug_on(DEBUG_CONSOLE_IO);
     snprintf(d->name, sizeof(d->name), "%s", c->name);
     if (c->uuid_set)
         memcpy(d->uuid, c->uuid, sizeof(d->uuid));
