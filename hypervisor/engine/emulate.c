@@ -70,11 +70,11 @@ bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_
         return guest_read_fault(&e->v, GVA(ea), to, n, f);
     p = guest_hva(&e->v, GVA(ea), n, false);
     if (p && n == 8)
-        value = *(const volatile uint64_t *)p;
+        value = *(const volatile unaligned_u64 *)p;
     else if (p && n == 4)
-        value = *(const volatile uint32_t *)p;
+        value = *(const volatile unaligned_u32 *)p;
     else if (p && n == 2)
-        value = *(const volatile uint16_t *)p;
+        value = *(const volatile unaligned_u16 *)p;
     else if (!guest_read_fault(&e->v, GVA(ea), &value, n, f))
         return false;
     for (unsigned i = 0; i < n; i++)
@@ -92,11 +92,11 @@ bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64
     watch_data(e, ea, n, true);
     p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, true) : NULL;
     if (p && n == 8)
-        *(volatile uint64_t *)p = *(const uint64_t *)from;
+        *(volatile unaligned_u64 *)p = *(const unaligned_u64 *)from;
     else if (p && n == 4)
-        *(volatile uint32_t *)p = *(const uint32_t *)from;
+        *(volatile unaligned_u32 *)p = *(const unaligned_u32 *)from;
     else if (p && n == 2)
-        *(volatile uint16_t *)p = *(const uint16_t *)from;
+        *(volatile unaligned_u16 *)p = *(const unaligned_u16 *)from;
     else
         return guest_write_fault(&e->v, GVA(ea), from, n, f);
     return true;

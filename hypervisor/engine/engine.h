@@ -72,6 +72,8 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg);
     X(flush_user, "TLB flushes, user")     \
     X(flush_all, "TLB flushes, all")       \
     X(careful, "careful instructions")     \
+    X(splits, "groups split")              \
+    X(store_words, "page-table stores")    \
     X(faults, "host faults to guest")      \
     X(kicks, "kicks")
 

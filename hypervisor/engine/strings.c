@@ -103,8 +103,18 @@ static bool in_limit(const struct string_state *s, enum gpr r, uint64_t a)
     return false;
 }
 
+/* Up to so many words a loop is quicker than the start of the host's rep. */
+#define FEW_WORDS 32u
+
+typedef volatile uint64_t __attribute__((aligned(1))) unaligned_word;
+
 static void host_movs(void *to, const void *from, uint64_t n, unsigned size, bool back)
 {
+    if (size == 8 && n <= FEW_WORDS && !back) {
+        for (unsigned i = 0; i < n; i++)
+            ((unaligned_word *)to)[i] = ((const unaligned_word *)from)[i];
+        return;
+    }
     if (back)
         __asm__ volatile("std");
     switch (size) {
@@ -127,6 +137,11 @@ static void host_movs(void *to, const void *from, uint64_t n, unsigned size, boo
 
 static void host_stos(void *to, uint64_t value, uint64_t n, unsigned size, bool back)
 {
+    if (size == 8 && n <= FEW_WORDS && !back) {
+        for (unsigned i = 0; i < n; i++)
+            ((unaligned_word *)to)[i] = value;
+        return;
+    }
     if (back)
         __asm__ volatile("std");
     switch (size) {
@@ -246,15 +261,15 @@ static uint64_t low_bytes(uint64_t x, unsigned size)
 /* The instruction is complete: back to its block, unless that has just been overwritten. */
 static int finish(struct engine_vcpu *e, uint64_t invalidated)
 {
+    engine_serve_flush(e); /* asked for, perhaps, while the panel waited for its lock */
     if (likely(e->stats.invalidated == invalidated) || !cache_block_at(e, e->hot.helper_ra - 1)->dead)
         return 0;
     e->helper_leave = HELPER_DONE;
     return 1;
 }
 
-int engine_helper_string(uint64_t unused, uint32_t desc)
+static int string_by_page(struct engine_vcpu *e, uint32_t desc)
 {
-    struct engine_vcpu *e = engine_self();
     enum string_op op = STRING_OP(desc);
     enum string_rep rep = STRING_REP(desc);
     uint64_t invalidated = e->stats.invalidated;
@@ -277,7 +292,6 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
 
     bool stepping = e->v.rflags & FLAG_TF, one_by_one = stepping || s.aligned || watch_enabled(&e->v);
 
-    (void)unused;
     e->helper_in_tail = false;
     e->careful.active = false; /* no copies are used here, and what has been done stays done */
     for (;;) {
@@ -349,4 +363,60 @@ int engine_helper_string(uint64_t unused, uint32_t desc)
             return 1;
         }
     }
+}
+
+/* Host address of n bytes at a that translated code could access itself; NULL if there is more to it. */
+static inline void *plain_memory(struct engine_vcpu *e, uint64_t a, uint64_t n, bool write)
+{
+    const struct view *w = &e->view[e->cur_view];
+    unsigned i = tlb_index(a);
+
+    if ((write ? w->wtag[i] : w->rtag[i]) != (a & PAGE_MASK) || (a & ~PAGE_MASK) + n > PAGE_SIZE)
+        return NULL;
+    return (void *)(w->host[i] + (a & ~PAGE_MASK));
+}
+
+/*
+ * What nearly all are: MOVS or STOS upwards in 64-bit code, within a page that the TLB knows on either side.  The host does it in
+ * one go. False if it is anything else; then nothing has happened.
+ */
+static bool string_at_once(struct engine_vcpu *e, uint32_t desc)
+{
+    uint64_t *g = e->v.gpr;
+    enum string_op op = STRING_OP(desc);
+    unsigned size = STRING_SIZE(desc), seg = STRING_SEG(desc);
+    uint64_t n = STRING_REP(desc) == REP_NONE ? 1 : g[RCX];
+    uint64_t bytes = n * size;
+    void *to, *from;
+
+    if (op > STRING_STOS || STRING_ADDR(desc) != 8 || !(e->v.seg[SEG_CS].attr & SEG_ATTR_L) ||
+        (e->v.rflags & (FLAG_DF | FLAG_TF)) || n > PAGE_SIZE || watch_enabled(&e->v) ||
+        alignment_checked(&e->v))
+        return false;
+    to = plain_memory(e, g[RDI], bytes, true);
+    if (!to)
+        return false;
+    if (op == STRING_MOVS) {
+        if (seg == SEG_FS || seg == SEG_GS)
+            return false;
+        from = plain_memory(e, g[RSI], bytes, false);
+        if (!from)
+            return false;
+        host_movs(to, from, n, size, false);
+        g[RSI] += bytes;
+    } else {
+        host_stos(to, g[RAX], n, size, false);
+    }
+    g[RDI] += bytes;
+    if (STRING_REP(desc) != REP_NONE)
+        g[RCX] = 0;
+    return true;
+}
+
+int engine_helper_string(uint64_t unused, uint32_t desc)
+{
+    struct engine_vcpu *e = engine_self();
+
+    (void)unused;
+    return string_at_once(e, desc) ? 0 : string_by_page(e, desc);
 }

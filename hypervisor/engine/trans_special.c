@@ -14,8 +14,8 @@ static void trans_lea(struct trans *t)
     unsigned guest = reg_id(dst->reg.value);
     unsigned h = host_reg(guest);
     ZydisDecodedOperand flat = *src;
-    bool simple = h != NO_REG && dst->size >= 32 && t->in->d.address_width >= 32 &&
-                  src->mem.base != ZYDIS_REGISTER_RIP && src->mem.base != ZYDIS_REGISTER_EIP &&
+    bool by_rip = src->mem.base == ZYDIS_REGISTER_RIP || src->mem.base == ZYDIS_REGISTER_EIP;
+    bool simple = h != NO_REG && dst->size >= 32 && t->in->d.address_width >= 32 && !by_rip &&
                   (src->mem.base != ZYDIS_REGISTER_NONE || src->mem.index != ZYDIS_REGISTER_NONE);
 
     if (simple) {
@@ -28,6 +28,10 @@ static void trans_lea(struct trans *t)
             index = use_reg(t, reg_id(src->mem.index), T1);
         emit_lea(m, dst->size == 64 && t->in->d.address_width == 64, h, base, index, scale,
                  src->mem.disp.has_displacement ? (int32_t)src->mem.disp.value : 0);
+        return;
+    }
+    if (by_rip && h != NO_REG && dst->size == 64 && t->in->d.address_width == 64) {
+        emit_mov_imm(m, h, t->next + (uint64_t)src->mem.disp.value);
         return;
     }
     flat.mem.segment = ZYDIS_REGISTER_DS; /* LEA takes the offset only */
@@ -282,7 +286,7 @@ static bool uses_fpu(const ZydisDecodedInstruction *d)
     }
 }
 
-static bool is_masked_move(ZydisMnemonic m)
+bool insn_is_masked_move(ZydisMnemonic m)
 {
     switch (m) {
     case ZYDIS_MNEMONIC_MASKMOVQ:
@@ -408,7 +412,7 @@ bool trans_special(struct trans *t)
         trans_state(t, state_op(d->mnemonic));
         return true;
     }
-    if (state_op(d->mnemonic) != EMU_NONE || is_masked_move(d->mnemonic) || has_vsib(in))
+    if (state_op(d->mnemonic) != EMU_NONE || insn_is_masked_move(d->mnemonic) || has_vsib(in))
         return emulate(t);
     if (moves_segment(in))
         return trans_read_segment(t) || leave_to_panel(t);

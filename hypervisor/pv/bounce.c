@@ -99,7 +99,7 @@ void pv_bounce(struct vcpu *v, const struct bounce *b)
         return;
     }
     if (b->mask_events)
-        __atomic_store_n(&pv->info->evtchn_upcall_mask, 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&pv->info->evtchn_upcall_mask, 1, __ATOMIC_RELEASE);
     v->gpr[RSP] = sp;
     v->rip = b->address;
     v->rflags &=
