@@ -242,11 +242,13 @@ static void domain_wait_end(struct domain *d)
     for (;;) {
         int seen = __atomic_load_n(&d->end_futex, __ATOMIC_ACQUIRE);
         bool limited = vm_asked() && !vm_stopped();
-        struct timespec until = {.tv_sec = (time_t)(vm.asked_until_ns / 1000000000),
-                                 .tv_nsec = (long)(vm.asked_until_ns % 1000000000)};
+        struct timespec until;
 
         if (domain_ended(d))
             return;
+        if (limited)
+            until = (struct timespec){.tv_sec = (time_t)(vm.asked_until_ns / 1000000000),
+                                      .tv_nsec = (long)(vm.asked_until_ns % 1000000000)};
         if (rawsys_futex_wait(&d->end_futex, seen, limited ? &until : NULL) == -ETIMEDOUT)
             vm_stop(vm_asked());
     }
@@ -299,10 +301,10 @@ static int domain_live(struct domain *d, struct vm_failure *f)
         pv_backends_stop(d);
         return -1;
     }
+    vm_set_reachable(true);
     nr_threads = threads_start(d, thread);
     __atomic_store_n(&d->vcpu[0]->online, true, __ATOMIC_RELEASE);
     domain_vcpu_online(d->vcpu[0]);
-    vm_set_reachable(true);
     domain_wait_end(d);
     vm_set_reachable(false);
     for (unsigned i = 0; i < nr_threads; i++)
