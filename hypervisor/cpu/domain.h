@@ -42,7 +42,7 @@ struct domain {
     int end_futex;        /* woken when end changes */
     char end_reason[160]; /* one sentence, for crashes */
     bool quiet_crash;     /* tests: no register dump */
-    bool console_io;      /* CONSOLEIO_write is allowed and goes to stderr (earlyprintk=xen) */
+    bool console_io;      /* CONSOLEIO_write is allowed and goes to stderr (--debug console_io) */
 };
 
 /*

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/debug.h"
 #include "cpu/cpu_policy.h"
 #include "engine/engine.h"
 #include "loader/loader.h"
@@ -23,7 +24,11 @@
 #include "pv/trace.h"
 
 /* The first domain; 0 would be the control domain, which no guest here is. */
-#define GUEST_DOMID 1
+/* A guest that reboots is another domain, as on Xen. FIRST_RESERVED_DOMID is DOMID_FIRST_RESERVED of
+ * xen/xen.h. */
+#define FIRST_DOMID          1
+#define FIRST_RESERVED_DOMID 0x7ff0
+static int next_domid = FIRST_DOMID;
 
 __attribute__((format(printf, 3, 4))) static int fail(struct vm_failure *f, enum exit_status status,
                                                       const char *fmt, ...)
@@ -293,8 +298,10 @@ struct domain *vm_domain_create(const struct vm_config *c, struct vm_files *file
         return NULL;
     }
     memset(d, 0, sizeof(*d));
-    d->domid = GUEST_DOMID;
+    d->domid = (uint16_t)next_domid;
+    next_domid = next_domid + 1 < FIRST_RESERVED_DOMID ? next_domid + 1 : FIRST_DOMID;
     d->end = DOMAIN_RUNNING;
+    d->console_io = debug_on(DEBUG_CONSOLE_IO);
     snprintf(d->name, sizeof(d->name), "%s", c->name);
     if (c->uuid_set)
         memcpy(d->uuid, c->uuid, sizeof(d->uuid));

@@ -27,18 +27,22 @@ void pv_vcpu_destroy(struct vcpu *v);
 /* ---- backends.c: the console and the store, which this process provides ---- */
 /* Allocates their event channels, before pv_build(). 0 or -errno. Heavy. */
 int pv_backends_init(struct domain *d);
+/* Where the domain comes from, for the store; strings may be NULL. */
+struct pv_origin {
+    const char *kernel, *ramdisk, *cmdline;
+};
+/* Starts their threads, after pv_build() and before vCPUs run. 0, or -errno with nothing left running.
+ * Heavy. */
+int pv_backends_start(struct domain *d, const struct pv_origin *o);
 /*
- * Starts their threads, after pv_build() and before vCPUs run. 0, or -errno with nothing left running. Heavy.
+ * Asks the guest to power off, as `xl shutdown` does. False: it hasn't said that it listens
+ * (control/feature-poweroff). Between pv_backends_start() and pv_backends_stop(), any thread but vCPUs.
+ * Heavy.
  */
-int pv_backends_start(struct domain *d);
+bool pv_backends_ask_poweroff(struct domain *d);
 /* Writes out what is left in the console's ring, ends the threads, frees. No vCPU of the domain runs any
  * more. Harmless if they were never initialized or are stopped already. Heavy. */
 void pv_backends_stop(struct domain *d);
-/*
- * The process's store (store/store.h), for the toolstack: control/shutdown and the like. NULL: no domain has
- * backends.
- */
-struct store *pv_backends_store(void);
 
 /* ---- traps.c: exceptions and callbacks go to the guest kernel ---- */
 /* Delivers an exception: switches to the kernel stack if need be, pushes the ABI's frame. Crashes the domain

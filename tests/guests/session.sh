@@ -39,9 +39,9 @@ session_end() {
     wait "$session_pid"
 }
 
-# session_kill: ends a guest that doesn't end by itself.
+# session_kill: ends a guest that doesn't end by itself, without asking it.
 session_kill() {
     exec 8>&-
-    kill "$session_pid" 2>/dev/null
+    kill -HUP "$session_pid" 2>/dev/null
     wait "$session_pid" 2>/dev/null
 }

@@ -170,10 +170,18 @@ int pv_backends_init(struct domain *d)
     return 0;
 }
 
-int pv_backends_start(struct domain *d)
+int pv_backends_start(struct domain *d, const struct pv_origin *o)
 {
-    (void)d;
+    (void)d, (void)o;
     return failing("pv_backends_start") ? -EAGAIN : 0;
+}
+
+/* A guest that obeys does so at once. */
+bool pv_backends_ask_poweroff(struct domain *d)
+{
+    if (fake.obeys)
+        domain_shutdown(d, DOMAIN_POWEROFF);
+    return fake.listens;
 }
 
 void pv_backends_stop(struct domain *d)

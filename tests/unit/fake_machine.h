@@ -16,6 +16,7 @@ struct fake_machine {
     unsigned boots;                               /* domains built */
     int live;                                     /* things taken and not given back */
     uint64_t frames;                              /* likewise, frames of memory */
+    bool listens, obeys;                          /* when asked to power off */
     size_t module_size;
     char cmdline[100];
 };

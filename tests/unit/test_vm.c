@@ -31,6 +31,7 @@ static char kernel[60], initrd[60], empty[60];
 static char out[65536], err[4096];
 static const char *input; /* what standard input has, then it ends; NULL: it stays open and silent */
 static int send_signal;   /* sent once the guest has said "ready" */
+static bool send_twice;   /* and again once it has been asked to power off */
 
 static void file_make(char *path, const char *name, const char *text)
 {
@@ -61,6 +62,7 @@ static void setup(void)
     c.vcpus = 2;
     input = NULL;
     send_signal = 0;
+    send_twice = false;
 }
 
 static void teardown(void)
@@ -133,6 +135,10 @@ static int run(void)
         if (send_signal && !sent && (strstr(out, "ready") || strstr(err, "preserved"))) {
             kill(pid, send_signal);
             sent = true;
+        }
+        if (send_twice && strstr(err, "asked to power off")) {
+            kill(pid, send_signal);
+            send_twice = false;
         }
         if (!((fds[0].revents | fds[1].revents) & POLLIN) && fds[0].revents & fds[1].revents & POLLHUP)
             break;
@@ -353,6 +359,32 @@ START_TEST(signals)
         ck_assert_int_eq(run_status(), EXIT_STATUS_SIGNAL + all[i]);
         ck_assert_str_eq(err, "");
     }
+}
+END_TEST
+
+/* A guest that listens is asked by SIGTERM and SIGINT, and isn't restarted whatever is configured. */
+START_TEST(signal_asks)
+{
+    fake.guest = guest_ready;
+    fake.listens = fake.obeys = true;
+    c.on_poweroff = VM_RESTART;
+    for (unsigned i = 0; i < 2; i++) {
+        send_signal = i ? SIGINT : SIGTERM;
+        ck_assert_int_eq(run_status(), EXIT_STATUS_OK);
+        ck_assert_ptr_nonnull(strstr(err, "asked to power off"));
+    }
+    send_signal = SIGHUP;
+    ck_assert_int_eq(run_status(), EXIT_STATUS_SIGNAL + SIGHUP);
+}
+END_TEST
+
+START_TEST(second_signal_ends)
+{
+    fake.guest = guest_ready;
+    fake.listens = true;
+    send_signal = SIGTERM;
+    send_twice = true;
+    ck_assert_int_eq(run_status(), EXIT_STATUS_SIGNAL + SIGTERM);
 }
 END_TEST
 
@@ -668,6 +700,8 @@ int main(void)
     tcase_add_test(t, other_ends);
     tcase_add_test(t, preserved_until_signal);
     tcase_add_test(t, signals);
+    tcase_add_test(t, signal_asks);
+    tcase_add_test(t, second_signal_ends);
     tcase_add_test(t, signal_while_building);
     tcase_add_test(t, vcpus_come_and_go);
     tcase_add_test(t, pipes);

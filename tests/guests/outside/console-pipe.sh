@@ -62,3 +62,17 @@ if [ "$(wc -l <"$work/console")" -eq 20 ]; then
 else
     not_ok console-closed "$(wc -l <"$work/console") lines came before the end"
 fi
+
+# Xen's emergency console: allowed, it shows a kernel from its first line on; otherwise it is refused.
+boot --kernel "$image" --initrd "$demo" --cmdline 'earlyprintk=xen quiet diptych_do=poweroff' -- --debug console_io
+if grep -a -q 'Linux version' "$work/stderr"; then
+    ok console-io
+else
+    not_ok console-io "nothing of the kernel's on standard error: $(said)"
+fi
+boot --kernel "$image" --initrd "$demo" --cmdline 'earlyprintk=xen quiet diptych_do=poweroff'
+if grep -a -q 'Linux version' "$work/stderr"; then
+    not_ok console-io-refused "the kernel writes to standard error, which nobody has allowed"
+else
+    ok console-io-refused
+fi
