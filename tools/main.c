@@ -13,7 +13,7 @@
 #include "base/version.h"
 #include "command.h"
 
-static const struct command *const commands[] = {&cmd_run};
+static const struct command *const commands[] = {&cmd_run, &cmd_doctor};
 
 static void main_help(FILE *f)
 {
