@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -96,6 +97,7 @@ int main(int argc, char **argv)
     const struct command *c;
 
     standard_files_open();
+    signal(SIGXFSZ, SIG_IGN); /* beyond `ulimit -f` a call fails, and whoever made it says so */
     if (argc < 2) {
         diag_error("no command; `diptych --help` lists the commands");
         return EXIT_STATUS_USAGE;

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -12,19 +13,17 @@
 
 #define GIB (1UL << 30)
 
-/* A field of /proc/meminfo in bytes; 0: not known. */
-static uint64_t meminfo(const char *name)
+/* Memory that can be had without swapping others out, in bytes; where it isn't known (no /proc), what is free. */
+static uint64_t memory_available(const struct sysinfo *si)
 {
     FILE *f = fopen("/proc/meminfo", "re");
-    char line[100], format[40];
     unsigned long kib = 0;
+    char line[100];
 
     if (!f)
-        return 0;
-    snprintf(format, sizeof(format), "%s: %%lu kB", name);
-    while (!kib && fgets(line, sizeof(line), f))
-        if (sscanf(line, format, &kib) != 1)
-            kib = 0;
+        return si->freeram * si->mem_unit;
+    while (fgets(line, sizeof(line), f) && sscanf(line, "MemAvailable: %lu kB", &kib) != 1)
+        ;
     fclose(f);
     return (uint64_t)kib << 10;
 }
@@ -68,6 +67,7 @@ static void find_huge_pages(struct doctor_report *r)
 void doctor_host(struct doctor_report *r)
 {
     struct utsname u;
+    struct sysinfo si;
     cpu_set_t usable;
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -75,10 +75,11 @@ void doctor_host(struct doctor_report *r)
         doctor_say(r, DOCTOR_HINT, "only %d of %ld CPUs may be used here", CPU_COUNT(&usable), cpus);
         cpus = CPU_COUNT(&usable);
     }
-    uname(&u); /* fails for a bad pointer only */
+    uname(&u); /* these two fail for bad pointers only */
+    sysinfo(&si);
     snprintf(r->summary, sizeof(r->summary), "Linux %.30s, %ld CPU%s, %.1f GiB of memory, %.1f GiB available",
-             u.release, cpus, cpus == 1 ? "" : "s", (double)meminfo("MemTotal") / (double)GIB,
-             (double)meminfo("MemAvailable") / (double)GIB);
+             u.release, cpus, cpus == 1 ? "" : "s", (double)(si.totalram * si.mem_unit) / (double)GIB,
+             (double)memory_available(&si) / (double)GIB);
     find_group_limits(r);
     find_huge_pages(r);
 }

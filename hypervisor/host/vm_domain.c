@@ -217,7 +217,8 @@ static int domain_cpus(struct domain *d, const struct vm_config *c, struct vm_fa
         struct vcpu *v = engine_vcpu_create(0);
 
         if (!v)
-            return fail(f, EXIT_STATUS_HOST, "no memory for vCPU %u; try fewer --vcpus", i);
+            return fail(f, EXIT_STATUS_HOST,
+                        "no memory for vCPU %u; try fewer --vcpus, and check 'ulimit -v'", i);
         v->id = i;
         v->domain = d;
         v->ops = &pv_guest_ops;
