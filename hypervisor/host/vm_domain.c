@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/rawsys.h"
 #include "cpu/cpu_policy.h"
 #include "engine/engine.h"
 #include "loader/loader.h"
@@ -56,13 +57,15 @@ static void contents_free(struct contents *c)
 static int file_read(const struct vm_file *file, const char *what, struct contents *c, struct vm_failure *f)
 {
     struct stat st;
+    long err;
 
     if (file->kept) {
         *c = (struct contents){.p = file->kept, .size = file->size};
         return 0;
     }
-    if (fstat(file->fd, &st))
-        return fail(f, EXIT_STATUS_IMAGE, "%s %s: %s", what, file->path, strerror(errno));
+    err = rawsys_fstat(file->fd, &st);
+    if (err)
+        return fail(f, EXIT_STATUS_IMAGE, "%s %s: %s", what, file->path, strerror((int)-err));
     if (!st.st_size)
         return fail(f, EXIT_STATUS_IMAGE, "%s %s is empty; make it again", what, file->path);
     c->size = (size_t)st.st_size;
@@ -77,11 +80,11 @@ static int file_read(const struct vm_file *file, const char *what, struct conten
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
-            int err = errno;
+            int error = errno;
 
             contents_free(c);
             return fail(f, EXIT_STATUS_IMAGE, "%s %s: %s", what, file->path,
-                        n ? strerror(err) : "became shorter while it was read; try again");
+                        n ? strerror(error) : "became shorter while it was read; try again");
         }
         done += (size_t)n;
     }
