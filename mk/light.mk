@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The proof that light code is light (tests/light-check.sh), as a program that make test runs. Of a release build: sanitizers
-# and -O0 put calls and memcpy() everywhere, and those builds are for looking at something else.
+# The proof that light code is light (tests/light-check.sh), as a program that make test runs. Of a release
+# build: sanitizers and -O0 put calls and memcpy() everywhere, and those builds are for looking at something
+# else.
 
 $(call obj,$(HALF_LIGHT_SRCS)): EXTRA := -mgeneral-regs-only
 

@@ -2,8 +2,8 @@
 /*
  * What this host offers, engine by engine, found out by trying: `diptych doctor`.
  *
- * Whatever might be refused, crash or hang is tried in a child process with a time limit, so that the caller comes to no harm and nothing of the
- * process changes. The caller has no other threads. Heavy code.
+ * Whatever might be refused, crash or hang is tried in a child process with a time limit, so that the caller
+ * comes to no harm and nothing of the process changes. The caller has no other threads. Heavy code.
  */
 #ifndef DIPTYCH_HOST_DOCTOR_H
 #define DIPTYCH_HOST_DOCTOR_H

@@ -13,7 +13,7 @@
 
 #define GIB (1UL << 30)
 
-/* Memory that can be had without swapping others out, in bytes; where it isn't known (no /proc), what is free. */
+/* Bytes that can be had without swapping others out; where that isn't known (no /proc), what is free. */
 static uint64_t memory_available(const struct sysinfo *si)
 {
     FILE *f = fopen("/proc/meminfo", "re");
@@ -28,7 +28,7 @@ static uint64_t memory_available(const struct sysinfo *si)
     return (uint64_t)kib << 10;
 }
 
-/* What a control group gives us (cgroup v2; the files are there in a container that sees its own group as the root). */
+/* What a control group gives us (cgroup v2; a container sees its own group as the root). */
 static void find_group_limits(struct doctor_report *r)
 {
     unsigned long n, period;

@@ -2,9 +2,10 @@
 /*
  * Whether /dev/kvm runs guests: opens it and runs two guests of a few instructions.
  *
- * Some virtual machines have a /dev/kvm that opens and answers, and yet can't be used: it emulates the guest's kernel code instruction by
- * instruction, hundreds of times slower, and not all of it. So the first guest, in real mode, shows that the right things are computed, and the
- * second, in 64-bit mode with paging, how fast.
+ * Some virtual machines have a /dev/kvm that opens and answers, and yet can't be used: it emulates the
+ * guest's kernel code instruction by instruction, hundreds of times slower, and not all of it. So the first
+ * guest, in real mode, shows that the right things are computed, and the second, in 64-bit mode with paging,
+ * how fast.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -92,7 +93,7 @@ static int real_mode_try(struct guest *g)
     return err ? err : guest_result(g, 0x1234 + 0x4321);
 }
 
-/* To 64-bit mode (Intel SDM volume 3, 10.8.5): the first 2 MiB mapped by one large page, flat segments, ring 0. */
+/* To ring 0 of 64-bit mode (Intel SDM volume 3, 10.8.5), with the first 2 MiB mapped by one large page. */
 static int long_mode_enter(struct guest *g)
 {
     const struct kvm_segment code = {
@@ -116,7 +117,7 @@ static int long_mode_enter(struct guest *g)
     return ioctl(g->vcpu, KVM_SET_SREGS, &s) ? errno : 0;
 }
 
-/* Million instructions a second, in *mips: the better of two runs, since the first may have to build the host's tables. */
+/* Million instructions a second, in *mips: of two runs the better; the first may have to build tables. */
 static int kernel_mode_try(struct guest *g, double *mips)
 {
     int err = long_mode_enter(g);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether a process of ours can be kept from making system calls: what direct execution does with user code of a guest, on one process that
- * makes two calls, pause() and exit_group().
+ * Whether a process of ours can be kept from making system calls: what direct execution does with user code
+ * of a guest, on one process that makes two calls, pause() and exit_group().
  *
  * Runs in a child of its own (doctor_try()); the process that is traced is that one's child and dies with it.
  */
@@ -70,7 +70,7 @@ static int wait_stop(pid_t pid, int *signo)
     return 0;
 }
 
-/* One of the process's registers: RAX and the like (sys/reg.h). No value of those that are asked for is -1. */
+/* One of its registers: RAX and the like (sys/reg.h). None of the values that are expected is -1. */
 static long register_get(pid_t pid, int reg)
 {
     return ptrace(PTRACE_PEEKUSER, pid, sizeof(long) * (unsigned)reg, NULL);

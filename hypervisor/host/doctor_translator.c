@@ -130,8 +130,8 @@ static int try_machine(struct doctor_try *t, void *arg)
 }
 
 /*
- * Tries sizes downwards: which memory a guest can have is what limits of all kinds come to. The largest costs the host 32 MiB for
- * as long as it is tried (its machine-to-phys table).
+ * Tries sizes downwards: which memory a guest can have is what limits of all kinds come to. The largest costs
+ * the host 32 MiB for as long as it is tried (its machine-to-phys table).
  */
 static void find_machine(struct doctor_report *r)
 {

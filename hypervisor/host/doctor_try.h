@@ -23,7 +23,8 @@ bool doctor_works(const struct doctor_report *r);
 bool doctor_read_line(const char *path, char *line, size_t size);
 
 /*
- * Something that is tried in a child. The child says what it is at, which is known whatever becomes of it, and may leave a number.
+ * Something that is tried in a child. The child says what it is at, which is known whatever becomes of it,
+ * and may leave a number.
  */
 struct doctor_try {
     const char *step; /* a literal: what is being done, or what failed */
@@ -36,15 +37,18 @@ struct doctor_try {
 #define DOCTOR_TRY_SECONDS 5
 
 /*
- * Runs fn(t, arg) in a child process, which is killed after DOCTOR_TRY_SECONDS. fn returns 0 or an errno. The outcome is in *t, and true is
- * returned if that is success.
+ * Runs fn(t, arg) in a child process, which is killed after DOCTOR_TRY_SECONDS. fn returns 0 or an errno. The
+ * outcome is in *t, and true is returned if that is success.
  */
 bool doctor_try(struct doctor_try *t, int (*fn)(struct doctor_try *t, void *arg), void *arg);
 
 /* Why a try failed, as half a sentence: "STEP: Permission denied". */
 void doctor_try_why(const struct doctor_try *t, char *why, size_t why_size);
 
-/* doctor_ptrace.c: doctor_try() it. Whether a process of ours can be kept from making system calls, and its state taken and given. */
+/*
+ * doctor_ptrace.c, to be given to doctor_try(): whether a process of ours can be kept from making system calls, and
+ * its state taken and given.
+ */
 int doctor_try_ptrace(struct doctor_try *t, void *arg);
 
 #endif

@@ -3,12 +3,12 @@
  * The sandbox: what the process may still ask of the host once a guest runs.
  *
  * A guest that broke out of the translator could make system calls as this process.  What is left to it then:
- * files that are open, memory, threads of this process, clocks.  No names (open, stat, exec), no network, no other
- * processes, no new kernel objects with a history of holes.  Calls with names that libc makes in passing answer
- * EACCES, which libc copes with; any other call ends the process with SIGSYS.
+ * files that are open, memory, threads of this process, clocks.  No names (open, stat, exec), no network, no
+ * other processes, no new kernel objects with a history of holes.  Calls with names that libc makes in
+ * passing answer EACCES, which libc copes with; any other call ends the process with SIGSYS.
  *
- * Executable mappings: the translation cache is writable and executable by its nature, so forbidding new ones wins
- * little; it is done where the domain can't restart, and mprotect() never makes anything executable.
+ * Executable mappings: the translation cache is writable and executable by its nature, so forbidding new ones
+ * wins little; it is done where the domain can't restart, and mprotect() never makes anything executable.
  */
 #include "host/sandbox.h"
 
@@ -114,7 +114,7 @@ static int allow_values(scmp_filter_ctx f)
         {SCMP_SYS(arch_prctl), SCMP_A0(SCMP_CMP_EQ, ARCH_SET_GS)},
         {SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, pid)},
         {SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, thread | namespaces, thread)},
-        {SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0)}, /* an open socket's peer only */
+        {SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0)},        /* an open socket's peer only */
         {SCMP_SYS(rt_sigaction), SCMP_A0(SCMP_CMP_EQ, 33)}, /* libc's own, at a process's first thread */
         {SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
     };

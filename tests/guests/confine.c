@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs a command about as a container of Docker or Podman would: with no capabilities, no way to new privileges, and a seccomp filter that refuses what
- * their default profile refuses to those without capabilities.
+ * Runs a command about as a container of Docker or Podman would: with no capabilities, no way to new
+ * privileges, and a seccomp filter that refuses what their default profile refuses to those without
+ * capabilities.
  *
  *   confine [--no-ptrace] COMMAND [ARGUMENT...]
  *
- * As root it becomes nobody. --no-ptrace refuses what the profile refuses on kernels before 4.8, and what many a hardened profile refuses.
+ * As root it becomes nobody. --no-ptrace refuses what the profile refuses on kernels before 4.8, and what
+ * many a hardened profile refuses.
  *
- * The table follows "Significant syscalls blocked by the default profile" in Docker's documentation (docs.docker.com/engine/security/seccomp), and what
- * has come since with a capability of its own. The profile is a list of what is allowed; this is one of what isn't, since a
- * call that neither mentions is none that anybody makes. Exit status: the command's; 125 when it can't be confined, 126 when it can't be run.
+ * The table follows "Significant syscalls blocked by the default profile" in Docker's documentation
+ * (docs.docker.com/engine/security/seccomp), and what has come since with a capability of its own. The
+ * profile is a list of what is allowed; this is one of what isn't, since a call that neither mentions is none
+ * that anybody makes. Exit status: the command's; 125 when it can't be confined, 126 when it can't be run.
  */
 #include <errno.h>
 #include <grp.h>
@@ -96,7 +99,7 @@ static const int refused_before_4_8[] = {
 static const unsigned long namespaces[] = {CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
                                            CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET};
 
-/* The rules that look at an argument. The profile also lets personality() ask and set a few harmless values. */
+/* The rules that look at an argument. The profile lets personality() also ask, and set harmless values. */
 static int refuse_values(scmp_filter_ctx f)
 {
     int err = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_NE, 0));

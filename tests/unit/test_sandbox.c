@@ -60,8 +60,8 @@ static bool succeeds(int (*fn)(void))
 }
 
 /*
- * What a thread that a guest has taken over might try: a system call each, with arguments that would do if it were
- * let through. PARENT stands for the process id of whoever runs this test.
+ * What a thread that a guest has taken over might try: a system call each, with arguments that would do if it
+ * were let through. PARENT stands for the process id of whoever runs this test.
  */
 #define PARENT (-4242L)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Where users are: a guest boots behind a container's seccomp profile without capabilities, with a bare file system and with files closed; and where a
-# limit leaves it no room, the command ends with one line that says which.
+# Where users are: a guest boots behind a container's seccomp profile without capabilities, with a bare file
+# system and with files closed; and where a limit leaves it no room, the command ends with one line that says
+# which.
 . tests/guests/lib.sh
 
 needs_diptych containers
@@ -43,7 +44,8 @@ ends_clearly no-file-size 'ulimit -f' "$user" prlimit --fsize=1000000
 ends_clearly no-timers 'ulimit -i' "$user" prlimit --sigpending=0
 ends_clearly no-files 'Too many open files' "$user" prlimit --nofile=8
 
-# A file system of which nothing can be written, without /proc and /dev/shm. Mounts of one's own take root, or a user namespace.
+# A file system of which nothing can be written, without /proc and /dev/shm. Mounts of one's own take root, or
+# a user namespace.
 cat >"$stage/bare" <<'END'
 set -e
 mount --make-rprivate /
@@ -62,11 +64,16 @@ else
 fi
 
 # Standard files that aren't there. boot.sh opens its own, so this calls the command.
-limit=60
-for closed in '<&-' '<&- >&- 2>&-'; do
+cat >"$stage/closed" <<'END'
+files=$1
+shift
+eval "exec \"\$@\" $files"
+END
+chmod 644 "$stage/closed"
+for files in '<&-' '<&- >&- 2>&-'; do
     # shellcheck disable=SC2086
-    sh -c 'closed=$1; shift; eval "exec timeout -k 5 60 \"\$@\" $closed"' sh "$closed" $user "$DIPTYCH" run --type pv --kernel "$image" \
-        --initrd "$demo" --memory 256M --cmdline 'console=hvc0 quiet diptych_do=poweroff' </dev/null >"$work/out" 2>"$work/stderr"
+    timeout --kill-after=5 60 $user sh "$stage/closed" "$files" "$DIPTYCH" run --type pv --kernel "$image" \
+        --initrd "$demo" --cmdline 'console=hvc0 quiet diptych_do=poweroff' >"$work/out" 2>"$work/stderr"
     status=$?
-    ends "closed-files '$closed'" 0
+    ends "closed-files $files" 0
 done

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# `diptych doctor` says of each engine yes or no; in hosts that lack something it names that and what to change; its status is the translator's.
-# quick
+# `diptych doctor` says of each engine yes or no; in hosts that lack something it names that and what to
+# change; its status is the translator's. quick
 . tests/guests/lib.sh
 
 needs_diptych doctor
 user=$AS_USER
 
-# diagnosis NAME STATUS PATTERN...: the command's status, each pattern on a line of its standard output, and nothing on standard error.
+# diagnosis NAME STATUS PATTERN...: the command's status, each pattern on a line of its standard output, and
+# nothing on standard error.
 diagnosis() {
     name=$1
     expected=$2
@@ -31,14 +32,15 @@ diagnosis() {
 }
 
 options=
-diagnosis doctor-here 0 '^host: Linux .* CPU' '^translator: yes, guests of' '^direct execution: (yes|no)' '^KVM: (yes|no)'
+diagnosis doctor-here 0 '^host: Linux .* CPU' '^translator: yes, guests of' \
+    '^direct execution: (yes|no)' '^KVM: (yes|no)'
 options=--verbose
 diagnosis doctor-verbose 0 'in order: the CPU has BMI2' 'in order: the process can be shut in'
 AS_USER=$stage/confine
 diagnosis doctor-container 0 '^translator: yes, guests of' 'in order: .*shut in'
 AS_USER="$stage/confine --no-ptrace"
-diagnosis doctor-no-ptrace 0 '^translator: yes, guests of' '^direct execution: no' 'missing: .*PTRACE_SEIZE.*: Operation not permitted' \
-    'to change it: .*ptrace'
+diagnosis doctor-no-ptrace 0 '^translator: yes, guests of' '^direct execution: no' \
+    'missing: .*PTRACE_SEIZE.*: Operation not permitted' 'to change it: .*ptrace'
 AS_USER="$user prlimit --nproc=1"
 diagnosis doctor-no-processes 1 '^translator: no' '^direct execution: no' 'to change it: .*ulimit -u'
 AS_USER="$user prlimit --as=150000000"
