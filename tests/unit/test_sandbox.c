@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -357,6 +358,45 @@ START_TEST(threads_are_inside)
 }
 END_TEST
 
+/* Whether docs/security.md has the name in code quotes. */
+static bool documented(const char *doc, const char *name)
+{
+    char quoted[64];
+
+    snprintf(quoted, sizeof(quoted), "`%s`", name);
+    return strstr(doc, quoted) != NULL;
+}
+
+static char *file_text(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char *text = calloc(1, 1 << 20);
+
+    ck_assert_msg(f != NULL, "%s can't be read; is this the top of the source tree?", path);
+    ck_assert_uint_gt(fread(text, 1, (1 << 20) - 1, f), 0);
+    fclose(f);
+    return text;
+}
+
+/* Each system call that the sandbox's source names is in docs/security.md, where readers look for what is allowed. */
+START_TEST(all_is_documented)
+{
+    char *doc = file_text("docs/security.md"), *source = file_text("hypervisor/host/sandbox.c");
+    unsigned n = 0;
+
+    for (const char *p = source; (p = strstr(p, "SCMP_SYS(")) != NULL; n++) {
+        char name[40];
+
+        p += strlen("SCMP_SYS(");
+        ck_assert_int_eq(sscanf(p, "%39[a-z0-9_]", name), 1);
+        ck_assert_msg(documented(doc, name), "docs/security.md doesn't say why %s is in the sandbox", name);
+    }
+    ck_assert_uint_gt(n, 40);
+    free(doc);
+    free(source);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("sandbox");
@@ -370,6 +410,7 @@ int main(void)
     tcase_add_test(t, handler_says_and_dies);
     tcase_add_test(t, daily_work_goes_on);
     tcase_add_test(t, threads_are_inside);
+    tcase_add_test(t, all_is_documented);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);
