@@ -45,7 +45,7 @@ static inline long rawsys_tgkill(int tgid, int tid, int sig)
 
 struct stat;
 
-/* fstat() itself: libc 2.33 to 2.38 use newfstatat(), which takes names too, so that the sandbox refuses it. */
+/* fstat() itself: libc 2.33 to 2.38 use newfstatat(), which takes names too and is refused by the sandbox. */
 static inline long rawsys_fstat(int fd, struct stat *st)
 {
     return rawsys6(SYS_fstat, fd, (long)st, 0, 0, 0, 0);

@@ -105,7 +105,7 @@ static void find_low_code(struct doctor_report *r)
 #define MAPS_GOOD 60000L /* Linux's default is 65530 */
 #define MAPS_MIN  1100L  /* what is kept in reserve, and the same again to work with */
 
-/* How many more mappings a process can have, in t->value: makes every other page of a range another mapping. */
+/* How many more mappings there can be, in t->value: makes every other page of a range another mapping. */
 static int try_mappings(struct doctor_try *t, void *arg)
 {
     const size_t size = (size_t)(MAPS_GOOD + 2) * PAGE_SIZE;

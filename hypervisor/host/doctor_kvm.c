@@ -63,7 +63,7 @@ static int guest_start(struct guest *g, const void *code, size_t size, uint64_t 
     return ioctl(g->vcpu, KVM_SET_REGS, &regs) ? errno : 0;
 }
 
-/* Runs to the guest's OUT; what it gives must be the expected value. */
+/* Runs to the guest's OUT. EIO: it got somewhere else; EBADMSG: what it gives is not the expected value. */
 static int guest_result(struct guest *g, uint32_t expected)
 {
     const struct kvm_run *run = g->run;
@@ -73,9 +73,9 @@ static int guest_result(struct guest *g, uint32_t expected)
         return errno;
     if (run->exit_reason != KVM_EXIT_IO || run->io.port != RESULT_PORT ||
         run->io.direction != KVM_EXIT_IO_OUT)
-        return ENOEXEC;
+        return EIO;
     memcpy(&value, (const uint8_t *)run + run->io.data_offset, run->io.size);
-    return value == expected ? 0 : EDOM;
+    return value == expected ? 0 : EBADMSG;
 }
 
 static int real_mode_try(struct guest *g)

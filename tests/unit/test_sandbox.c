@@ -378,7 +378,7 @@ static char *file_text(const char *path)
     return text;
 }
 
-/* Each system call that the sandbox's source names is in docs/security.md, where readers look for what is allowed. */
+/* Each system call that the sandbox's source names is in docs/security.md, where readers look for it. */
 START_TEST(all_is_documented)
 {
     char *doc = file_text("docs/security.md"), *source = file_text("hypervisor/host/sandbox.c");
