@@ -46,7 +46,7 @@ bool doctor_try(struct doctor_try *t, int (*fn)(struct doctor_try *t, void *arg)
 void doctor_try_why(const struct doctor_try *t, char *why, size_t why_size);
 
 /*
- * doctor_ptrace.c, to be given to doctor_try(): whether a process of ours can be kept from making system calls,
+ * doctor_ptrace.c, for doctor_try(): whether a process of ours can be kept from making system calls,
  * and its state taken and given.
  */
 int doctor_try_ptrace(struct doctor_try *t, void *arg);
