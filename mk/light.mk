@@ -27,8 +27,9 @@ endif
 light-check: $(B)/tests/light-check
 	@$(B)/tests/light-check
 
-# Unit test of the engine's fault handlers, which needs the whole engine.
-UNIT_TESTS += $(O)/tests/unit/test_faults
-$(O)/tests/unit/test_faults: $(O)/tests/unit/test_faults.o $(O)/libdiptych.a
+# Unit tests that need the whole engine: its fault handlers, and the doctor, which starts one.
+WHOLE_UNIT := $(O)/tests/unit/test_faults $(O)/tests/unit/test_doctor
+UNIT_TESTS += $(WHOLE_UNIT)
+$(WHOLE_UNIT): %: %.o $(O)/libdiptych.a
 	$(CC) $(CFLAGS_MODE_$(MODE)) -o $@ $^ -lcheck -lsubunit -lm -lrt -lutil $(LIBS) $(LDFLAGS)
--include $(O)/tests/unit/test_faults.d
+-include $(WHOLE_UNIT:=.d)

@@ -16,7 +16,7 @@ struct command {
     int (*run)(int argc, char **argv); /* what stands behind the name; exit status */
 };
 
-extern const struct command cmd_run;
+extern const struct command cmd_run, cmd_doctor;
 
 /* Prints the command's help. */
 void command_help(const struct command *c, FILE *f);

@@ -331,7 +331,7 @@ int console_open(const struct console_events *events, const char **why)
     if (err)
         return err;
     /* What is sent to the process comes by signalfd or isn't this thread's; only its own faults are. */
-    *why = "console thread";
+    *why = "starting the console's thread (check 'ulimit -u' and 'ulimit -v')";
     sigfillset(&all);
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
         sigdelset(&all, faults[i]);

@@ -318,7 +318,8 @@ static int domain_live(struct domain *d, struct vm_failure *f)
         vm_stats_print(d);
     if (vm.thread_error) {
         f->status = EXIT_STATUS_HOST;
-        snprintf(f->why, sizeof(f->why), "starting a vCPU's thread: %s", strerror(vm.thread_error));
+        snprintf(f->why, sizeof(f->why), "starting a vCPU's thread: %s%s", strerror(vm.thread_error),
+                 vm.thread_error == EAGAIN ? " (check 'ulimit -u', 'ulimit -v' and 'ulimit -i')" : "");
         return -1;
     }
     return 0;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/debug.h"
+#include "base/rawsys.h"
 #include "cpu/cpu_policy.h"
 #include "engine/engine.h"
 #include "loader/loader.h"
@@ -61,13 +62,15 @@ static void contents_free(struct contents *c)
 static int file_read(const struct vm_file *file, const char *what, struct contents *c, struct vm_failure *f)
 {
     struct stat st;
+    long err;
 
     if (file->kept) {
         *c = (struct contents){.p = file->kept, .size = file->size};
         return 0;
     }
-    if (fstat(file->fd, &st))
-        return fail(f, EXIT_STATUS_IMAGE, "%s %s: %s", what, file->path, strerror(errno));
+    err = rawsys_fstat(file->fd, &st);
+    if (err)
+        return fail(f, EXIT_STATUS_IMAGE, "%s %s: %s", what, file->path, strerror((int)-err));
     if (!st.st_size)
         return fail(f, EXIT_STATUS_IMAGE, "%s %s is empty; make it again", what, file->path);
     c->size = (size_t)st.st_size;
@@ -82,11 +85,11 @@ static int file_read(const struct vm_file *file, const char *what, struct conten
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
-            int err = errno;
+            int error = errno;
 
             contents_free(c);
             return fail(f, EXIT_STATUS_IMAGE, "%s %s: %s", what, file->path,
-                        n ? strerror(err) : "became shorter while it was read; try again");
+                        n ? strerror(error) : "became shorter while it was read; try again");
         }
         done += (size_t)n;
     }
@@ -222,7 +225,8 @@ static int domain_cpus(struct domain *d, const struct vm_config *c, struct vm_fa
         struct vcpu *v = engine_vcpu_create(0);
 
         if (!v)
-            return fail(f, EXIT_STATUS_HOST, "no memory for vCPU %u; try fewer --vcpus", i);
+            return fail(f, EXIT_STATUS_HOST,
+                        "no memory for vCPU %u; try fewer --vcpus, and check 'ulimit -v'", i);
         v->id = i;
         v->domain = d;
         v->ops = &pv_guest_ops;

@@ -3,7 +3,7 @@
 #
 # Builds what the guest tests boot: the programs of tests/guests/inside in each width that their first line
 # names, and the image build/guests/tests.cpio.gz with them, a C compiler and data. demo.cpio.gz beside it is
-# the small one.
+# the small one. And what they are confined with: build/guests/confine (confine.c).
 #
 # 64-bit programs are linked statically against musl, 32-bit ones against glibc (libc6-dev-i386); where that
 # isn't installed they are left out, and the driver says so.
@@ -38,6 +38,10 @@ for source in tests/guests/inside/*.c; do
         $compiler $flags -o "$program" "$source"
     done
 done
+
+if [ ! $out/confine -nt tests/guests/confine.c ]; then
+    gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o $out/confine tests/guests/confine.c -lseccomp
+fi
 
 set --
 for program in "$programs"/*; do

@@ -2,9 +2,9 @@
 # shellcheck shell=sh
 #
 # Sourced by every test in outside/. run.sh has set: stage, a directory that an ordinary user can read, with
-# diptych, kernels/NAME/vmlinuz, demo.cpio.gz and tests.cpio.gz; work, this test's own directory; quick, 1 or
-# 0; kernels, the names of the kernels to be tried; runner, as in boot.sh. The current directory is the
-# repository's top.
+# diptych, kernels/NAME/vmlinuz, demo.cpio.gz, tests.cpio.gz and confine; work, this test's own directory;
+# quick, 1 or 0; kernels, the names of the kernels to be tried; runner, as in boot.sh. The current directory
+# is the repository's top.
 
 here=tests/guests
 demo=$stage/demo.cpio.gz

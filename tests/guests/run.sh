@@ -71,7 +71,7 @@ for name in $kernels; do
 done
 sh tests/guests/build-images.sh ||
     { echo "not ok guests: the images can't be built"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
-cp build/guests/demo.cpio.gz build/guests/tests.cpio.gz "$stage/"
+cp build/guests/demo.cpio.gz build/guests/tests.cpio.gz build/guests/confine "$stage/"
 [ "$runner" != diptych ] || cp "$command" "$stage/diptych"
 chmod -R a+rX "$stage"
 

@@ -64,7 +64,8 @@ else
 fi
 
 # Xen's emergency console: allowed, it shows a kernel from its first line on; otherwise it is refused.
-boot --kernel "$image" --initrd "$demo" --cmdline 'earlyprintk=xen quiet diptych_do=poweroff' -- --debug console_io
+boot --kernel "$image" --initrd "$demo" --cmdline 'earlyprintk=xen quiet diptych_do=poweroff' \
+    -- --debug console_io
 if grep -a -q 'Linux version' "$work/stderr"; then
     ok console-io
 else
