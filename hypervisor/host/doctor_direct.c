@@ -25,7 +25,7 @@ static void change_tracing(struct doctor_report *r, const struct doctor_try *t)
 {
     char scope[16];
 
-    if (doctor_read_line("/proc/sys/kernel/yama/ptrace_scope", scope, sizeof(scope)) && atoi(scope) >= 2)
+    if (doctor_read_line("/proc/sys/kernel/yama/ptrace_scope", scope, sizeof(scope)) && scope[0] >= '2')
         doctor_change(r,
                       "kernel.yama.ptrace_scope is %s, which keeps users from tracing their own processes: "
                       "sysctl kernel.yama.ptrace_scope=1 (root; 3 can only be changed by a reboot)",

@@ -4,6 +4,7 @@
  */
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -17,13 +18,15 @@
 static uint64_t memory_available(const struct sysinfo *si)
 {
     FILE *f = fopen("/proc/meminfo", "re");
+    static const char name[] = "MemAvailable:";
     unsigned long kib = 0;
     char line[100];
 
     if (!f)
         return si->freeram * si->mem_unit;
-    while (fgets(line, sizeof(line), f) && sscanf(line, "MemAvailable: %lu kB", &kib) != 1)
-        ;
+    while (!kib && fgets(line, sizeof(line), f))
+        if (!strncmp(line, name, sizeof(name) - 1))
+            kib = strtoul(line + sizeof(name) - 1, NULL, 10);
     fclose(f);
     return (uint64_t)kib << 10;
 }
@@ -32,16 +35,17 @@ static uint64_t memory_available(const struct sysinfo *si)
 static void find_group_limits(struct doctor_report *r)
 {
     unsigned long n, period;
-    char line[64];
+    char line[64], *rest;
 
-    if (doctor_read_line("/sys/fs/cgroup/memory.max", line, sizeof(line)) && sscanf(line, "%lu", &n) == 1) {
+    if (doctor_read_line("/sys/fs/cgroup/memory.max", line, sizeof(line)) &&
+        (n = strtoul(line, &rest, 10), rest != line)) {
         doctor_say(r, DOCTOR_HINT,
                    "the container may have %.1f GiB of memory; a guest that touches more is killed",
                    (double)n / (double)GIB);
         doctor_change(r, "give guests less than that (--memory), or the container more");
     }
     if (doctor_read_line("/sys/fs/cgroup/cpu.max", line, sizeof(line)) &&
-        sscanf(line, "%lu %lu", &n, &period) == 2 && period) {
+        (n = strtoul(line, &rest, 10), rest != line) && (period = strtoul(rest, NULL, 10)) != 0) {
         doctor_say(r, DOCTOR_HINT,
                    "the container may have %.1f CPUs' time; more vCPUs than that stall in turn",
                    (double)n / (double)period);

@@ -141,6 +141,14 @@ static int kernel_mode_try(struct guest *g, double *mips)
 
 /* ---- KVM ---- */
 
+/* What a call that has just failed says: never 0. */
+static int why_not(void)
+{
+    const int e = errno;
+
+    return e ? e : EIO;
+}
+
 static int guest_make(int kvm, struct guest *g)
 {
     struct kvm_userspace_memory_region region = {.memory_size = MEMORY_SIZE};
@@ -148,23 +156,23 @@ static int guest_make(int kvm, struct guest *g)
     int vm = ioctl(kvm, KVM_CREATE_VM, 0);
 
     if (vm < 0 || size < 0)
-        return errno;
+        return why_not();
     g->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     region.userspace_addr = (uintptr_t)g->memory;
     if (g->memory == MAP_FAILED || ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region))
-        return errno;
+        return why_not();
     g->vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
     if (g->vcpu < 0)
-        return errno;
+        return why_not();
     g->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, g->vcpu, 0);
-    return g->run == MAP_FAILED ? errno : 0;
+    return g->run == MAP_FAILED ? why_not() : 0;
 }
 
 /* arg: the open device. Leaves the thousands of instructions a second in t->value. */
 static int try_kvm(struct doctor_try *t, void *arg)
 {
     const int kvm = *(const int *)arg;
-    struct guest g;
+    struct guest g = {.vcpu = -1};
     double mips;
     int err;
 

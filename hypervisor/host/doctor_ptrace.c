@@ -79,7 +79,7 @@ static long register_get(pid_t pid, int reg)
 /* Lets it run on to its next system call, which isn't made. */
 static int resume_to_call(pid_t pid, long expected)
 {
-    int signo, err;
+    int signo = 0, err;
 
     if (ptrace(PTRACE_SYSEMU, pid, NULL, NULL))
         return errno;

@@ -87,8 +87,8 @@ static bool pipe_wait(int fd)
     int64_t end, left;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    end = now.tv_sec * 1000 + now.tv_nsec / 1000000 + DOCTOR_TRY_SECONDS * 1000;
-    for (left = DOCTOR_TRY_SECONDS * 1000; left > 0;) {
+    end = now.tv_sec * 1000 + now.tv_nsec / 1000000 + DOCTOR_TRY_SECONDS * 1000L;
+    for (left = DOCTOR_TRY_SECONDS * 1000L; left > 0;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
 
         if (poll(&p, 1, (int)left) > 0)

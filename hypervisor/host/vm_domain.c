@@ -61,7 +61,7 @@ static void contents_free(struct contents *c)
 /* Reads a regular file from its start.  Read, not mapped: nobody can shorten it under us. */
 static int file_read(const struct vm_file *file, const char *what, struct contents *c, struct vm_failure *f)
 {
-    struct stat st;
+    struct stat st = {0};
     long err;
 
     if (file->kept) {

@@ -67,7 +67,7 @@ void image_buf_free(struct image_buf *b)
 /* Reads the open file to its end. */
 static int read_all(int fd, struct image_buf *b, char *why, size_t why_size)
 {
-    struct stat st;
+    struct stat st = {0};
     long err = rawsys_fstat(fd, &st);
     size_t done = 0;
 
