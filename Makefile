@@ -67,6 +67,23 @@ $(O)/%.o: %.S
 	@mkdir -p $(@D)
 	@echo "  AS $<"; $(CC) $(CFLAGS_ALL) -c -o $@ $<
 
+help:
+	@printf '%s\n' \
+		'make               build build/diptych (MODE=release; debug, asan, checked, ubsan, tsan)' \
+		'make demo          boot Debian as a guest: a shell on a terminal, else a scripted session' \
+		'make test          everything that tests, and a sum of it at the end' \
+		'make unit          unit tests' \
+		'make cputest       instructions against the host CPU (CPUTEST_ARGS)' \
+		'make guest-test    whole guests (QUICK=1: a few)' \
+		'make fuzz-smoke    each fuzz target for some seconds' \
+		'make sanitize      tests and guests under ASan, UBSan and TSan' \
+		'make lint          formatting, line lengths, clang-tidy' \
+		'make light-check   that light code is light (docs/architecture.md)' \
+		'make bench         native, Diptych, QEMU TCG and User Mode Linux compared (BENCH_ARGS)' \
+		'make install       install under PREFIX ($(PREFIX)); make uninstall takes it away' \
+		'make deps          install the Debian packages that all this needs' \
+		'make clean         remove what was built, but not what was downloaded'
+
 clean:
 	rm -rf $(B)/release $(B)/debug $(B)/asan $(B)/checked $(B)/ubsan $(B)/tsan $(B)/diptych
 
