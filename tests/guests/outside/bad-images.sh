@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Kernels and initrds that can't be booted: missing, empty, truncated at many places, no kernel at all, no PV
 # entry, too big for the memory: one line that names the file, and status 3. Whatever bits are flipped in one,
-# diptych itself ends by its own exit, in time. quick
+# diptych itself ends by its own exit, in time.
+# quick
 . tests/guests/lib.sh
 
 needs_diptych bad-images

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # On a terminal the console is the guest's: Ctrl-C interrupts what runs in the guest, not the guest; the
 # window's size gets there; Ctrl-] leaves with status 6; the terminal's settings are as before, afterwards.
-# Played on a pseudo-terminal by script(1). quick
+# Played on a pseudo-terminal by script(1).
+# quick
 . tests/guests/lib.sh
 
 needs_diptych console-terminal

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # `diptych doctor` says of each engine yes or no; in hosts that lack something it names that and what to
-# change; its status is the translator's. quick
+# change; its status is the translator's.
+# quick
 . tests/guests/lib.sh
 
 needs_diptych doctor

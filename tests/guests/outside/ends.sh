@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Power-off, reboot and panic each end as configured, with the documented exit status: on the command line and
-# in a file of xl's syntax. quick
+# in a file of xl's syntax.
+# quick
 . tests/guests/lib.sh
 
 needs_diptych ends

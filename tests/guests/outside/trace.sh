@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The hypercall tracer shows a stock kernel's hypercalls by name, sums them up, and a full disk under it is
-# told in one line. quick
+# told in one line.
+# quick
 . tests/guests/lib.sh
 
 needs_diptych trace
