@@ -1,6 +1,6 @@
-# SPDX-License-Identifier: GPL-2.0-or-later make sanitize: all that can run under sanitizers does
-# (CONTRIBUTING.md, "Sanitizers"). The fuzz targets, which are ASan's and UBSan's too, are `make fuzz-smoke`,
-# a part of `make test`.
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make sanitize: all that can run under sanitizers does (CONTRIBUTING.md, "Sanitizers"). The fuzz targets,
+# which are ASan's and UBSan's too, are `make fuzz-smoke`, a part of `make test`.
 
 # Those with threads, without what needs the engine: TSan doesn't know its fences, nor what translated code
 # does.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Every property in tests/guests/inside holds in a guest: on each distribution's cloud kernel, with 2 vCPUs,
 # and once more with one. A test that takes the guest with it fails, and the guest is started again for those
-# behind it. quick
+# behind it.
+# quick
 . tests/guests/lib.sh
 
 # session KERNEL VCPUS
