@@ -402,6 +402,7 @@ int main(void)
 {
     TCase *t = tcase_create("sandbox");
 
+    tcase_set_timeout(t, 60); /* many processes, slow ones under sanitizers */
     tcase_add_test(t, forbidden_dies);
     tcase_add_test(t, names_are_refused);
     tcase_add_test(t, exec_mappings_when_asked);
