@@ -19,7 +19,7 @@ CFLAGS_ALL := -std=gnu11 $(WARN) $(CFLAGS_MODE_$(MODE)) -D_GNU_SOURCE -Ihypervis
 # Light code runs while the guest's x87/SSE/AVX state is live: no vector registers, no libc.
 # docs/architecture.md, "Light and heavy code"; tests/light-check.sh proves it of every build.
 LIGHT_FLAGS := -mgeneral-regs-only -minline-all-stringops -fno-stack-protector -ffreestanding
-LIGHT_DIRS := hypervisor/engine hypervisor/pv hypervisor/cpu hypervisor/mem
+LIGHT_DIRS := hypervisor/direct hypervisor/engine hypervisor/pv hypervisor/cpu hypervisor/mem
 include hypervisor/heavy.mk
 
 LIBS := -lZydis -lxlutil -lxenlight -lz -lbz2 -llzma -llzo2 -lzstd -llz4 -lseccomp -lpthread

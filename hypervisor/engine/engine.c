@@ -420,6 +420,59 @@ static int enter(struct engine_vcpu *e, uint32_t mode, bool careful)
     return engine_enter(e->cache.base + b->entry_saved);
 }
 
+/* ---- direct execution ---- */
+
+bool engine_kicked(const struct vcpu *v)
+{
+    const struct engine_vcpu *e = engine_of(v);
+
+    return __atomic_load_n(&e->hot.kick, __ATOMIC_SEQ_CST) ||
+           __atomic_load_n(&e->flush_seq, __ATOMIC_SEQ_CST) != e->flush_done;
+}
+
+struct direct_job {
+    struct engine_vcpu *e;
+    enum direct_result result;
+};
+
+static void direct_job(void *arg)
+{
+    struct direct_job *j = arg;
+
+    j->result = direct_run(j->e->direct, &j->e->v, j->e->xsave_area);
+}
+
+/* Runs user code directly. NEXT_LOOP: go on, *careful says with one instruction in its careful form. */
+static enum next run_direct(struct engine_vcpu *e, bool *careful)
+{
+    struct direct_job job = {.e = e};
+    struct vcpu *v = &e->v;
+
+    v->rflags |= flags_expand(e->hot.flags);
+    engine_xcall(direct_job, &job, e->xsave_area);
+    e->hot.flags = flags_pack(v->rflags);
+    v->rflags &= ~FLAGS_ARITH;
+    switch (job.result) {
+    case DIRECT_EXIT:
+        return NEXT_LEAVE;
+    case DIRECT_ONE:
+        *careful = true;
+        break;
+    case DIRECT_TRANSLATE:
+        e->direct_away = true;
+        break;
+    case DIRECT_KICKED:
+        break;
+    }
+    return NEXT_LOOP;
+}
+
+/* Whether the code at rip runs directly. */
+static bool direct_chosen(struct engine_vcpu *e)
+{
+    return e->direct && e->v.user_mode && !e->direct_away && direct_fits(&e->v);
+}
+
 enum exit_reason engine_run(struct vcpu *v)
 {
     struct engine_vcpu *e = engine_of(v);
@@ -432,6 +485,7 @@ enum exit_reason engine_run(struct vcpu *v)
     e->hot.flags = flags_pack(v->rflags);
     v->rflags &= ~(FLAGS_ARITH | FLAG_RF);
     v->rflags |= 2;
+    e->direct_away = false;
     __atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
 
     while (next == NEXT_LOOP) {
@@ -460,6 +514,10 @@ enum exit_reason engine_run(struct vcpu *v)
         }
         resumed = false;
         careful = false;
+        if (!careful_now && direct_chosen(e)) {
+            next = run_direct(e, &careful);
+            continue;
+        }
         switch (enter(e, mode, careful_now)) {
         case -1:
             next = NEXT_LEAVE;
@@ -542,7 +600,12 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)
 
 void engine_stats_get(const struct vcpu *v, struct engine_stats *s)
 {
-    *s = ((const struct engine_vcpu *)v)->stats;
+    const struct engine_vcpu *e = (const struct engine_vcpu *)v;
+
+    *s = e->stats;
+#define TAKE(field, what) s->field = e->direct_stats.field;
+    DIRECT_STATS(TAKE)
+#undef TAKE
 }
 
 void engine_mode_changed(struct vcpu *v)
@@ -600,10 +663,19 @@ void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
     engine_wait_end(self, was);
 }
 
+void engine_flush_frames(struct vcpu *self, struct domain *d)
+{
+    for (unsigned i = 0; i < d->nr_vcpus; i++)
+        if (d->vcpu[i] && engine_of(d->vcpu[i])->direct)
+            direct_recheck(engine_of(d->vcpu[i])->direct);
+    engine_flush_vcpus(self, d, (1ul << d->nr_vcpus) - 1);
+}
+
 void engine_frame_protect(struct vcpu *self, mfn_t m)
 {
     struct frame *f = machine_frame(m);
-    uint32_t who = __atomic_load_n(&f->wtlb_vcpus, __ATOMIC_SEQ_CST);
+    uint32_t stubs = __atomic_load_n(&f->direct_vcpus, __ATOMIC_SEQ_CST);
+    uint32_t who = __atomic_load_n(&f->wtlb_vcpus, __ATOMIC_SEQ_CST) | stubs;
     uint32_t was;
 
     if (!who)
@@ -614,11 +686,14 @@ void engine_frame_protect(struct vcpu *self, mfn_t m)
         struct engine_vcpu *e = engine_slots[slot];
 
         who &= who - 1;
+        if (e && e->direct && stubs >> slot & 1)
+            direct_recheck(e->direct);
         if (e && self && e == engine_of(self))
             tlb_drop_writable(e, m.n);
         else if (e)
             flush_remote(e);
         __atomic_fetch_and(&f->wtlb_vcpus, ~(1u << slot), __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&f->direct_vcpus, ~(1u << slot), __ATOMIC_SEQ_CST);
     }
     engine_wait_end(self, was);
 }

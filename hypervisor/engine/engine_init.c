@@ -178,6 +178,22 @@ void engine_vcpu_destroy(struct vcpu *v)
     munmap(e, sizeof(*e));
 }
 
+static enum engine_exec engine_exec = EXEC_TRANSLATE;
+
+int engine_exec_prepare(enum engine_exec how, unsigned vcpus, const char **why)
+{
+    int err = how == EXEC_TRANSLATE ? 0 : direct_prepare(vcpus, why);
+
+    if (!err)
+        engine_exec = how;
+    return err;
+}
+
+unsigned engine_exec_pids(int pids[MAX_VCPUS])
+{
+    return engine_exec == EXEC_TRANSLATE ? 0 : direct_pids(pids);
+}
+
 int engine_thread_start(struct vcpu *v)
 {
     struct engine_vcpu *e = engine_of(v);
@@ -188,6 +204,8 @@ int engine_thread_start(struct vcpu *v)
     if (syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)e) != 0)
         return -errno;
     v->tid = (int)syscall(SYS_gettid);
+    if (engine_exec == EXEC_DIRECT)
+        e->direct = direct_attach(e->slot, &e->direct_stats);
     vcpu_current = v;
     return 0;
 }
@@ -197,6 +215,12 @@ void engine_thread_stop(struct vcpu *v)
     stack_t ss = {.ss_flags = SS_DISABLE};
 
     vcpu_current = NULL;
+    if (engine_of(v)->direct) {
+        struct direct *d = engine_of(v)->direct;
+
+        engine_of(v)->direct = NULL;
+        direct_detach(d);
+    }
     v->tid = 0;
     sigaltstack(&ss, NULL);
 }

@@ -281,6 +281,9 @@ struct engine_vcpu {
     uint32_t mxcsr_mask;
     uint8_t *alt_stack;
     struct engine_stats stats;
+    struct direct *direct; /* NULL: user code is translated */
+    struct direct_stats direct_stats;
+    bool direct_away;      /* user code is translated until the next engine_run() */
 };
 
 #define engine_of(vcpu) ((struct engine_vcpu *)(vcpu))

@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "base/types.h"
+#include "engine/engine.h"
 
 /* What to do when the guest ends; names and meaning as in xl.cfg(5). */
 enum vm_action { VM_DESTROY, VM_RESTART, VM_PRESERVE };
@@ -35,6 +36,7 @@ struct vm_config {
     char *trace_filter;
     char *trace_file; /* NULL: stderr */
     bool trace_summary;
+    enum engine_exec exec; /* how user code is run */
     bool stats; /* print the engine's counts at the end */
 
     uint32_t debug;   /* enum debug_option */

@@ -30,7 +30,7 @@ static int behind(int (*fn)(void), bool exec_mappings, bool handlers)
     if (!pid) {
         if (handlers)
             fault_handlers_install();
-        if (sandbox_prepare() || sandbox_enter(exec_mappings, &why))
+        if (sandbox_prepare() || sandbox_enter(&(struct sandbox_needs){.exec_mappings = exec_mappings}, &why))
             _exit(100);
         _exit(fn());
     }
@@ -238,7 +238,7 @@ START_TEST(threads_are_inside)
         pthread_t t;
 
         pthread_create(&t, NULL, other_thread, NULL);
-        if (sandbox_prepare() || sandbox_enter(true, &why))
+        if (sandbox_prepare() || sandbox_enter(&(struct sandbox_needs){.exec_mappings = true}, &why))
             _exit(100);
         thread_may = 1;
         pthread_join(t, NULL);
