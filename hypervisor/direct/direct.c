@@ -113,8 +113,10 @@ static enum next on_segv(struct run *r, const siginfo_t *info)
         return NEXT_ENTER;
     case MISS_ONE:
         return leave(r, DIRECT_ONE);
-    case MISS_TRANSLATE:
+    case MISS_PAGE:
         r->d->stats->refused++;
+        return leave(r, DIRECT_PAGE);
+    case MISS_TRANSLATE:
         return leave(r, DIRECT_TRANSLATE);
     default:
         stub_lost(r);
@@ -206,6 +208,10 @@ enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave)
     r.sp = space_enter(d, v);
     if (!r.sp)
         return DIRECT_TRANSLATE;
+    if (space_refuses(r.sp, v->rip)) {
+        d->stats->refused++;
+        return DIRECT_PAGE;
+    }
     if (!state_put(d, r.sp, v, xsave))
         return DIRECT_ONE;
     run(&r);

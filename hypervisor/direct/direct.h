@@ -62,6 +62,7 @@ enum direct_result {
     DIRECT_KICKED,    /* somebody wants the engine's attention */
     DIRECT_EXIT,      /* v->exit says why */
     DIRECT_ONE,       /* the translator shall run the instruction at rip, and raise what it raises */
+    DIRECT_PAGE,      /* the translator shall go on from here while rip stays in its page */
     DIRECT_TRANSLATE, /* the translator shall go on from here until the guest's kernel is entered */
 };
 

@@ -109,7 +109,8 @@ struct direct {
     uint64_t cpu_since;            /* TSC */
     bool floating;                 /* another CPU is to be chosen when the stub stops */
     uint64_t cpus[16];             /* where this thread may run, as sched_getaffinity() had it */
-    bool no_stubs;                 /* none can be made: said */
+    unsigned flips;                /* how often a page may turn from code to data before it is too often */
+    uint64_t flips_since;          /* TSC */
     struct direct_stats *stats;
 };
 
@@ -161,20 +162,32 @@ void space_drop(struct direct *d, struct space *sp, bool gone);
 enum space_miss {
     MISS_MAPPED,    /* go on */
     MISS_ONE,       /* for the translator to look at: the guest's tables refuse, or we don't know */
-    MISS_TRANSLATE, /* there is code that we may not run */
+    MISS_PAGE,      /* the code in the page of rip may not run natively */
+    MISS_TRANSLATE, /* it is better to do without us for a while */
     MISS_GONE,      /* the stub is dying, or gone */
 };
 
 /* A memory fault at address a of the instruction at rip. */
 enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, uint64_t a, uint64_t rip);
 
+/* Whether the code at rip is known to be what may not run natively. */
+bool space_refuses(struct space *sp, uint64_t rip);
+
 /* Up to n bytes of code at va that the stub has mapped: how many there are. */
 unsigned space_code(struct space *sp, uint64_t va, uint8_t *bytes, unsigned n);
 
 /* ---- scan.c ---- */
-/* Whether the page of code holds bytes that could be an instruction that must not run natively, at any offset; wide: for 32-bit code
- * too. */
+/* Before any other. */
+void scan_init(void);
+
+/* Whether the page of code has an instruction that must not run natively; wide: in 32-bit code, too. The last SCAN_SEAM bytes aren't looked
+ * at. */
 bool scan_refuses(const uint8_t *page, bool wide);
+
+/* Whether one begins in the last SCAN_SEAM bytes of the page, if the other page follows. */
+bool scan_seam_refuses(const uint8_t *page, const uint8_t *next, bool wide);
+
+#define SCAN_SEAM 2u /* an instruction that we look for is known by three bytes */
 
 /* ---- place.c (light) ---- */
 void place_init(struct direct *d);

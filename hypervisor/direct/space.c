@@ -197,11 +197,25 @@ static bool space_check(struct direct *d, struct space *sp, struct vcpu *v)
 
 /* ---- misses ---- */
 
+/* Whether the page's seam with a neighbour that is mapped executable lets both be. want: what will be mapped of the page before. */
+static bool seams_refuse(struct space *sp, uint64_t va, mfn_t m, uint64_t before)
+{
+    uint64_t behind = page_at(sp, va + PAGE_SIZE);
+
+    if (!(before & USER_PAGE_X))
+        before = page_at(sp, va - PAGE_SIZE);
+    return (before & USER_PAGE_X &&
+            scan_seam_refuses(machine_hva(MFN(before >> PAGE_SHIFT)), machine_hva(m), sp->wide)) ||
+           (behind & USER_PAGE_X &&
+            scan_seam_refuses(machine_hva(m), machine_hva(MFN(behind >> PAGE_SHIFT)), sp->wide));
+}
+
 /*
- * What to map of a page of which the tables say `now`. wanted: the page that was missed, and how; others are mapped if that is simple.
+ * What to map of a page of which the tables say `now`; have: what is mapped there, before: what will be of the page before it. wanted: what
+ * was missed, if it was this page.
  */
-static uint64_t page_choose(struct direct *d, struct space *sp, struct vcpu *v, uint64_t now, uint64_t have,
-                            enum access wanted, bool missed)
+static uint64_t page_choose(struct direct *d, struct space *sp, struct vcpu *v, uint64_t va, uint64_t now,
+                            uint64_t have, uint64_t before, enum access wanted, bool missed)
 {
     mfn_t m = MFN(now >> PAGE_SHIFT);
     struct frame *f = machine_frame(m);
@@ -212,7 +226,7 @@ static uint64_t page_choose(struct direct *d, struct space *sp, struct vcpu *v, 
     if (rights & USER_PAGE_W && rights & USER_PAGE_X)
         rights &= ~(uint64_t)(missed && wanted == ACCESS_FETCH ? USER_PAGE_W : USER_PAGE_X);
     if (rights & USER_PAGE_X) {
-        if (refused || scan_refuses(machine_hva(m), sp->wide)) {
+        if (refused || scan_refuses(machine_hva(m), sp->wide) || seams_refuse(sp, va, m, before)) {
             refused = PAGE_REFUSED;
             rights &= ~(uint64_t)USER_PAGE_X;
         }
@@ -315,7 +329,7 @@ static enum space_miss map_around(struct direct *d, struct space *sp, struct vcp
             continue;
         if (!missed && (calls >= AROUND_CALLS || (r->page[i] && !((r->page[i] ^ now[i]) & PAGE_MASK))))
             continue;
-        want[i] = page_choose(d, sp, v, now[i], r->page[i], access, missed);
+        want[i] = page_choose(d, sp, v, page_va, now[i], r->page[i], i > first ? want[i - 1] : 0, access, missed);
         calls += i == first || !want[i - 1] || !page_same_kind(want[i - 1], want[i], 1);
     }
     want_confirm(v, &tables, want, first, end);
@@ -329,6 +343,36 @@ static enum space_miss map_around(struct direct *d, struct space *sp, struct vcp
         return MISS_TRANSLATE;
     }
     return MISS_MAPPED;
+}
+
+/*
+ * A page that is written and executed in turn costs two misses, and a search for code, each time round. True as long as that has not been
+ * too much lately: one turn is earned by FLIP_TICKS of the TSC, some 400 microseconds.
+ */
+#define FLIP_TICKS (1UL << 20)
+#define FLIPS_MAX  64u
+
+static bool may_flip(struct direct *d)
+{
+    uint64_t now = __builtin_ia32_rdtsc(), earned = (now - d->flips_since) / FLIP_TICKS;
+
+    if (earned > 0) {
+        d->flips = d->flips + earned < FLIPS_MAX ? d->flips + (unsigned)earned : FLIPS_MAX;
+        d->flips_since = now;
+    }
+    if (d->flips == 0)
+        return false;
+    d->flips--;
+    return true;
+}
+
+/* Whether this access turns a page of code into one of data, or the other way. */
+static bool is_flip(uint64_t page, enum access access, mfn_t m)
+{
+    if (access == ACCESS_FETCH)
+        return page & USER_PAGE_W;
+    return access == ACCESS_WRITE &&
+           (page & USER_PAGE_X || __atomic_load_n(&machine_frame(m)->code_vcpus, __ATOMIC_SEQ_CST));
 }
 
 enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, uint64_t a, uint64_t rip)
@@ -353,17 +397,24 @@ enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, u
     }
     page = page_at(sp, a);
     if (access == ACCESS_FETCH && page & PAGE_REFUSED)
-        return MISS_TRANSLATE;
+        return MISS_PAGE;
     if (a >= USER_END || a < host.lowest || (a >= STUB_CODE && a < STUB_END) ||
         (access != ACCESS_FETCH && page & USER_PAGE_W) || !v->ops->walk(v, GVA(a), access, &t, &pfec) || t.trapped)
         return MISS_ONE;
+    if (is_flip(page, access, t.mfn) && !may_flip(d))
+        return MISS_TRANSLATE;
     miss = map_around(d, sp, v, a, access);
     page = page_at(sp, a);
     if (miss != MISS_MAPPED)
         return miss;
     if (access == ACCESS_FETCH && !(page & USER_PAGE_X))
-        return page & PAGE_REFUSED ? MISS_TRANSLATE : MISS_ONE;
+        return page & PAGE_REFUSED ? MISS_PAGE : MISS_ONE;
     return access == ACCESS_WRITE && !(page & USER_PAGE_W) ? MISS_ONE : MISS_MAPPED;
+}
+
+bool space_refuses(struct space *sp, uint64_t rip)
+{
+    return page_at(sp, rip) & PAGE_REFUSED;
 }
 
 unsigned space_code(struct space *sp, uint64_t va, uint8_t *bytes, unsigned n)

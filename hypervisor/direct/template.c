@@ -224,6 +224,7 @@ int direct_prepare(unsigned vcpus, const char **why)
     int err, fd;
 
     host_look();
+    scan_init();
     *why = "SIGCHLD";
     if (sigaction(SIGCHLD, &plain, NULL)) /* stops are waited for, and children that end may not vanish by themselves */
         return -errno;

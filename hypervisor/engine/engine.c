@@ -216,7 +216,7 @@ void engine_fpu_set(struct vcpu *v, const void *fxsave)
 static void select_view(struct engine_vcpu *e, uint32_t mode)
 {
     unsigned view = mode & MODE_USER ? VIEW_USER : VIEW_KERNEL;
-    uint32_t key = mode & ~(MODE_CAREFUL | MODE_STEP);
+    uint32_t key = mode & ~(MODE_CAREFUL | MODE_STEP | MODE_ALONE);
 
     e->cur_view = view;
     e->hot.shadow_base = e->shadow_base[view];
@@ -339,7 +339,7 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
     v->rip = target;
     if (step_done(e, mode) == NEXT_LEAVE)
         return NEXT_LEAVE;
-    if (was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
+    if (was_careful || mode & MODE_ALONE || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
         return NEXT_LOOP;
     b = find_block(e, target, mode);
     if (!b)
@@ -404,7 +404,7 @@ static int enter(struct engine_vcpu *e, uint32_t mode, bool careful)
     struct block *b;
 
     e->stats.enters++;
-    if (!careful && !e->by_block && !(mode & MODE_STEP) && likely(!debug.mask) &&
+    if (!careful && !e->by_block && !(mode & (MODE_STEP | MODE_ALONE)) && likely(!debug.mask) &&
         gva_canonical(GVA(e->v.rip))) {
         e->hot.shadow_rsp = e->shadow[e->cur_view];
         return e->cur_view == VIEW_USER ? engine_enter_user(e->v.rip) : engine_enter_kernel(e->v.rip);
@@ -430,6 +430,10 @@ bool engine_kicked(const struct vcpu *v)
            __atomic_load_n(&e->flush_seq, __ATOMIC_SEQ_CST) != e->flush_done;
 }
 
+/* A turn to the translator for one page costs some ten microseconds; one is earned by a hundred of direct execution. */
+#define TURN_TICKS (1ul << 18)
+#define TURNS_MAX  16u
+
 struct direct_job {
     struct engine_vcpu *e;
     enum direct_result result;
@@ -447,9 +451,12 @@ static enum next run_direct(struct engine_vcpu *e, bool *careful)
 {
     struct direct_job job = {.e = e};
     struct vcpu *v = &e->v;
+    uint64_t began = __builtin_ia32_rdtsc(), turns;
 
     v->rflags |= flags_expand(e->hot.flags);
     engine_xcall(direct_job, &job, e->xsave_area);
+    turns = e->direct_turns + (__builtin_ia32_rdtsc() - began) / TURN_TICKS;
+    e->direct_turns = turns < TURNS_MAX ? (unsigned)turns : TURNS_MAX;
     e->hot.flags = flags_pack(v->rflags);
     v->rflags &= ~FLAGS_ARITH;
     switch (job.result) {
@@ -457,6 +464,15 @@ static enum next run_direct(struct engine_vcpu *e, bool *careful)
         return NEXT_LEAVE;
     case DIRECT_ONE:
         *careful = true;
+        break;
+    case DIRECT_PAGE:
+        /* Going back and forth costs: a program that does nothing but read its clock is better off here. */
+        if (e->direct_turns > 0) {
+            e->direct_turns--;
+            e->direct_page = v->rip & PAGE_MASK;
+        } else {
+            e->direct_away = true;
+        }
         break;
     case DIRECT_TRANSLATE:
         e->direct_away = true;
@@ -470,7 +486,8 @@ static enum next run_direct(struct engine_vcpu *e, bool *careful)
 /* Whether the code at rip runs directly. */
 static bool direct_chosen(struct engine_vcpu *e)
 {
-    return e->direct && e->v.user_mode && !e->direct_away && direct_fits(&e->v);
+    return e->direct && e->v.user_mode && !e->direct_away && (e->v.rip & PAGE_MASK) != e->direct_page &&
+           direct_fits(&e->v);
 }
 
 enum exit_reason engine_run(struct vcpu *v)
@@ -517,6 +534,12 @@ enum exit_reason engine_run(struct vcpu *v)
         if (!careful_now && direct_chosen(e)) {
             next = run_direct(e, &careful);
             continue;
+        }
+        if (e->direct_page != NO_PAGE) {
+            if (v->user_mode && (v->rip & PAGE_MASK) == e->direct_page)
+                mode |= MODE_ALONE;
+            else
+                e->direct_page = NO_PAGE;
         }
         switch (enter(e, mode, careful_now)) {
         case -1:

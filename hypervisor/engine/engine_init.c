@@ -141,6 +141,7 @@ struct vcpu *engine_vcpu_create(size_t cache_bytes)
     engine_slots[slot] = e;
     e->v.engine = e;
     e->v.rflags = 2;
+    e->direct_page = NO_PAGE;
     e->v.xcr0 = 7;
     e->hot.stubs[STUB_LINK_HOST] = (uint64_t)stub_link_host;
     e->hot.stubs[STUB_LINK_SAVED] = (uint64_t)stub_link_saved;

@@ -25,6 +25,7 @@
 #define MODE_TS      0x08u /* FPU instructions raise #NM */
 #define MODE_STEP    0x10u /* TF: one instruction, then #DB */
 #define MODE_SEGS    0x20u /* DS, ES, SS or CS has a base that is not 0 */
+#define MODE_ALONE   0x80u /* blocks are not linked: each comes back to C */
 #define MODE_CAREFUL 0x40u /* one instruction whose memory accesses all go through engine_careful_access() */
 
 /* Views: the kernel's and the user's translations are kept apart. */
@@ -284,7 +285,11 @@ struct engine_vcpu {
     struct direct *direct; /* NULL: user code is translated */
     struct direct_stats direct_stats;
     bool direct_away;      /* user code is translated until the next engine_run() */
+    uint64_t direct_page;  /* code in this page is translated, block by block; NO_PAGE: none */
+    unsigned direct_turns; /* how often this may be done before direct_away is better */
 };
+
+#define NO_PAGE 1u /* in direct_page: no address of a page */
 
 #define engine_of(vcpu) ((struct engine_vcpu *)(vcpu))
 
