@@ -73,7 +73,10 @@ static enum next on_syscall(struct run *r)
     }
     /* INT 0x80; or an instruction in our own pages, which the guest doesn't have there. */
     u->rip -= 2;
-    return leave(r, DIRECT_ONE);
+    if (code[0] != 0xcd || code[1] != 0x80)
+        return leave(r, DIRECT_ONE);
+    r->v->exit = (struct vcpu_exit){.reason = EXIT_SOFTINT, .vector = 0x80, .next_rip = u->rip + 2};
+    return leave(r, DIRECT_EXIT);
 }
 
 /* #DB and #BP are traps: rip is behind the instruction. */
@@ -106,8 +109,16 @@ static enum next on_vsyscall(struct run *r, const siginfo_t *info)
 
 static enum next on_segv(struct run *r, const siginfo_t *info)
 {
-    if (info->si_code == SI_KERNEL)
-        return leave(r, DIRECT_ONE); /* #GP and the like: no address */
+    struct stub_regs *u = &r->d->regs;
+    uint8_t code;
+
+    if (info->si_code == SI_KERNEL) {
+        /* #GP and the like: no address. INTO is a trap. */
+        if (u->cs == HOST_CS_32 && u->eflags & FLAG_OF && space_code(r->sp, u->rip - 1, &code, 1) == 1 &&
+            code == 0xce)
+            u->rip -= 1;
+        return leave(r, DIRECT_ONE);
+    }
     switch (space_miss(r->d, r->sp, r->v, (uint64_t)info->si_addr, r->d->regs.rip)) {
     case MISS_MAPPED:
         return NEXT_ENTER;

@@ -20,6 +20,19 @@
 #define USER_END     0x7ffffffff000UL /* the host's TASK_SIZE_MAX with four levels of tables */
 #define STUB_MEMORY_FD 0                /* the stub's only open file: guest memory */
 
+/* The host's selectors for user mode (asm/segment.h). */
+#define HOST_CS_32    0x23
+#define HOST_DS       0x2b
+#define HOST_CS_64    0x33
+#define HOST_TLS      0x63 /* the first of HOST_TLS_NR */
+#define HOST_TLS_NR   3u
+#define HOST_TLS_SLOT 12u /* its number in the GDT */
+
+static inline bool segment_is_tls(uint16_t selector)
+{
+    return selector >= HOST_TLS && selector < HOST_TLS + 8 * HOST_TLS_NR && (selector & 7) == 3;
+}
+
 /* A system call that the stub makes for us. */
 struct stub_call {
     uint64_t nr, arg[6];
@@ -90,7 +103,7 @@ struct space {
     bool wide;     /* has run 32-bit code */
     uint64_t flag_id; /* FLAG_ID as it is in the stub */
     struct region *bucket[REGION_BUCKETS];
-    struct segment tls[3]; /* as set in the stub */
+    struct segment tls[HOST_TLS_NR]; /* as they are set in the stub; all zero: not present */
 };
 
 struct direct {

@@ -513,6 +513,14 @@ struct space *space_enter(struct direct *d, struct vcpu *v)
     if (!sp)
         return NULL;
     sp->last_used = ++d->clock;
+    /* Code may be executed as 32-bit code, too, from now on: all that is executable is to be looked through again. */
+    if (v->seg[SEG_CS].selector == HOST_CS_32 && !sp->wide) {
+        sp->wide = true;
+        if (!space_reset(d, sp)) {
+            space_drop(d, sp, true);
+            return NULL;
+        }
+    }
     if (!space_check(d, sp, v)) {
         space_drop(d, sp, true);
         return NULL;

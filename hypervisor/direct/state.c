@@ -6,10 +6,13 @@
  * they don't, direct_fits() or state_put() says so. Vector state is limited to x87, SSE and AVX on both ways: whatever else the host
  * has is in its initial state when user code starts and forgotten when it stops.
  */
+#include <asm/ldt.h>
 #include <elf.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
+
+#include <asm/ptrace-abi.h> /* after sys/ptrace.h, which declares the same names otherwise */
 
 #include "direct/internal.h"
 
@@ -68,6 +71,56 @@ static bool fpu_take(struct direct *d, struct space *sp, uint8_t *xsave)
     return true;
 }
 
+/* ---- descriptors for threads ---- */
+
+static bool segment_same(const struct segment *a, const struct segment *b)
+{
+    return a->selector == b->selector && a->attr == b->attr && a->limit == b->limit && a->base == b->base;
+}
+
+/*
+ * Descriptors 12 to 14, which 32-bit programs have their thread's data in: those of the guest's table that the host accepts are set in
+ * the stub, others are not there, so that loading them faults and is left to the translator. False: one that is in use can't be set.
+ */
+static bool tls_put(struct space *sp, struct vcpu *v)
+{
+    for (unsigned i = 0; i < HOST_TLS_NR; i++) {
+        uint16_t selector = (uint16_t)(HOST_TLS + 8 * i);
+        bool used = v->seg[SEG_FS].selector == selector || v->seg[SEG_GS].selector == selector;
+        struct segment s;
+        struct user_desc u = {.entry_number = HOST_TLS_SLOT + i, .read_exec_only = 1, .seg_not_present = 1};
+        bool there = v->ops->user_segment(v, selector, &s) && !(s.attr & SEG_ATTR_CODE) && s.attr & SEG_ATTR_DB;
+
+        if (!there)
+            s = (struct segment){0};
+        if (used && !there)
+            return false;
+        if (segment_same(&s, &sp->tls[i]))
+            continue;
+        if (there)
+            u = (struct user_desc){
+                .entry_number = HOST_TLS_SLOT + i,
+                .base_addr = (unsigned)s.base,
+                .limit = s.attr & SEG_ATTR_G ? s.limit >> PAGE_SHIFT : s.limit,
+                .seg_32bit = 1,
+                .contents = s.attr & SEG_ATTR_EXPAND_DOWN ? MODIFY_LDT_CONTENTS_STACK : MODIFY_LDT_CONTENTS_DATA,
+                .read_exec_only = !(s.attr & SEG_ATTR_RW),
+                .limit_in_pages = (s.attr & SEG_ATTR_G) != 0,
+            };
+        if (stub_ptrace(PTRACE_SET_THREAD_AREA, sp->pid, (void *)(uintptr_t)u.entry_number, &u) < 0)
+            return false;
+        sp->tls[i] = s;
+    }
+    return true;
+}
+
+/* Whether the stub's descriptors for threads matter: to most 64-bit programs they don't. */
+static bool tls_matters(const struct vcpu *v)
+{
+    return v->seg[SEG_CS].selector == HOST_CS_32 || segment_is_tls(v->seg[SEG_FS].selector) ||
+           segment_is_tls(v->seg[SEG_GS].selector);
+}
+
 /* ---- general registers ---- */
 
 bool state_put(struct direct *d, struct space *sp, struct vcpu *v, void *xsave)
@@ -77,6 +130,8 @@ bool state_put(struct direct *d, struct space *sp, struct vcpu *v, void *xsave)
 
     if ((v->rflags & FLAG_ID) != sp->flag_id)
         return false; /* ptrace can't change it; programs that do are testing for CPUID */
+    if (tls_matters(v) && !tls_put(sp, v))
+        return false;
     *r = (struct stub_regs){
         .rax = g[RAX],
         .rcx = g[RCX],

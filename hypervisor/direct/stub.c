@@ -18,9 +18,6 @@
 
 #define EVENT(status) ((unsigned)(status) >> 16)
 
-#define CS_64 0x33 /* the host's __USER_CS and __USER_DS (asm/segment.h) */
-#define SS    0x2b
-
 long stub_ptrace(long request, int pid, const void *addr, void *data)
 {
     return rawsys6(SYS_ptrace, request, pid, (long)addr, (long)data, 0, 0);
@@ -59,8 +56,8 @@ int stub_do_calls(struct direct *d, int pid, long *result, int *child)
         .rip = stub_address(stub_code_calls),
         .rbx = STUB_CALLS,
         .r12 = STUB_CALLS + d->nr_calls * sizeof(struct stub_call),
-        .cs = CS_64,
-        .ss = SS,
+        .cs = HOST_CS_64,
+        .ss = HOST_DS,
         .eflags = FLAG_IF | 2,
         .orig_rax = ~0UL,
     };
