@@ -61,6 +61,9 @@ struct guest_ops {
     /* What identifies the user's address space: the frame of its page-table base; 0: there is none. */
     uint64_t (*user_space)(const struct vcpu *v);
 
+    /* What identifies the guest's thread whose user code runs; not 0. The panel tells engine_task_changed() when it changes. */
+    uint64_t (*user_task)(const struct vcpu *v);
+
     /*
      * Looks at the user's tables for the 2 MiB that address a (of the lower half) lies in. Sets no accessed or dirty bits. False: nothing
      * is mapped there, or may be used only by walk().

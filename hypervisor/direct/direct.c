@@ -173,6 +173,16 @@ static enum next on_stop(struct run *r, int status)
     return WSTOPSIG(status) == SYSCALL_STOP ? on_syscall(r) : on_signal(r, WSTOPSIG(status));
 }
 
+/* User code's part of the time from resuming the stub to its stop: all but the shortest such time of late. */
+static void stay_account(struct direct *d, uint64_t ticks)
+{
+    if (ticks < d->shortest || d->shortest == 0)
+        d->shortest = ticks;
+    else
+        d->shortest += d->shortest / 256;
+    d->user_ticks += ticks > d->shortest ? ticks - d->shortest : 0;
+}
+
 /* Enters the stub, and stays until something concerns the engine. r->sp is NULL then if the stub has died. */
 static void run(struct run *r)
 {
@@ -182,6 +192,7 @@ static void run(struct run *r)
     while (next != NEXT_LEAVE) {
         long err = next == NEXT_ENTER ? stub_ptrace(PTRACE_SETREGS, r->sp->pid, NULL, &d->regs) : 0;
         enum stub_stop stop;
+        uint64_t began;
         int status;
 
         if (err == -EIO) {
@@ -197,8 +208,10 @@ static void run(struct run *r)
             r->result = DIRECT_KICKED;
             return;
         }
+        began = __builtin_ia32_rdtsc();
         stub_ptrace(PTRACE_SYSEMU, r->sp->pid, NULL, NULL); /* an error says that it is dying, which we see now */
         stop = stub_wait(r->sp->pid, &status);
+        stay_account(d, __builtin_ia32_rdtsc() - began);
         __atomic_store_n(&d->running, 0, __ATOMIC_SEQ_CST);
         place_after(d);
         if (stop != STUB_STOPPED) {
@@ -211,11 +224,12 @@ static void run(struct run *r)
     }
 }
 
-enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave)
+enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave, uint64_t *user_ticks)
 {
     struct run r = {.d = d, .v = v, .xsave = xsave};
 
     d->stats->entries++;
+    d->user_ticks = 0;
     r.sp = space_enter(d, v);
     if (!r.sp)
         return DIRECT_TRANSLATE;
@@ -226,6 +240,8 @@ enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave)
     if (!state_put(d, r.sp, v, xsave))
         return DIRECT_ONE;
     run(&r);
+    *user_ticks = d->user_ticks;
+    d->stats->ticks += d->user_ticks;
     if (r.result == DIRECT_ONE)
         d->stats->ones++;
     if (r.sp && !state_take(d, r.sp, v, xsave))

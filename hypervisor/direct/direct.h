@@ -21,6 +21,7 @@ struct direct;
 
 /* X(field, what is counted). */
 #define DIRECT_STATS(X)                        \
+    X(ticks, "direct: user ticks") \
     X(entries, "direct: entries")              \
     X(stops, "direct: stops")                  \
     X(syscalls, "direct: system calls")        \
@@ -68,9 +69,10 @@ enum direct_result {
 
 /*
  * Runs user code from the vCPU's state, which direct_fits(); v->rflags is complete. xsave: its x87, SSE and AVX state, a standard-format
- * XSAVE area that is read and written. The state is exact again on return, whatever the result.
+ * XSAVE area that is read and written. *user_ticks: how long user code ran, in ticks of the TSC, without the ways there and back as far as
+ * they are known. The state is exact again on return, whatever the result.
  */
-enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave);
+enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave, uint64_t *user_ticks);
 
 /* The vCPU's TLB is flushed, all of it or a part: own thread, light. */
 void direct_flush(struct direct *d);

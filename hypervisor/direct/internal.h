@@ -120,6 +120,8 @@ struct direct {
     uint8_t *fpu;                  /* host.xsave_size bytes */
     int cpu;                       /* that this thread is bound to, or -1 */
     uint64_t cpu_since;            /* TSC */
+    uint64_t user_ticks;           /* of user code, in this direct_run() */
+    uint64_t shortest;             /* ticks from resuming a stub to its stop, the lowest of late */
     bool floating;                 /* another CPU is to be chosen when the stub stops */
     uint64_t cpus[16];             /* where this thread may run, as sched_getaffinity() had it */
     unsigned flips;                /* how often a page may turn from code to data before it is too often */

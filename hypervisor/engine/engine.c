@@ -420,76 +420,6 @@ static int enter(struct engine_vcpu *e, uint32_t mode, bool careful)
     return engine_enter(e->cache.base + b->entry_saved);
 }
 
-/* ---- direct execution ---- */
-
-bool engine_kicked(const struct vcpu *v)
-{
-    const struct engine_vcpu *e = engine_of(v);
-
-    return __atomic_load_n(&e->hot.kick, __ATOMIC_SEQ_CST) ||
-           __atomic_load_n(&e->flush_seq, __ATOMIC_SEQ_CST) != e->flush_done;
-}
-
-/* A turn to the translator for one page costs some ten microseconds; one is earned by a hundred of direct execution. */
-#define TURN_TICKS (1ul << 18)
-#define TURNS_MAX  16u
-
-struct direct_job {
-    struct engine_vcpu *e;
-    enum direct_result result;
-};
-
-static void direct_job(void *arg)
-{
-    struct direct_job *j = arg;
-
-    j->result = direct_run(j->e->direct, &j->e->v, j->e->xsave_area);
-}
-
-/* Runs user code directly. NEXT_LOOP: go on, *careful says with one instruction in its careful form. */
-static enum next run_direct(struct engine_vcpu *e, bool *careful)
-{
-    struct direct_job job = {.e = e};
-    struct vcpu *v = &e->v;
-    uint64_t began = __builtin_ia32_rdtsc(), turns;
-
-    v->rflags |= flags_expand(e->hot.flags);
-    engine_xcall(direct_job, &job, e->xsave_area);
-    turns = e->direct_turns + (__builtin_ia32_rdtsc() - began) / TURN_TICKS;
-    e->direct_turns = turns < TURNS_MAX ? (unsigned)turns : TURNS_MAX;
-    e->hot.flags = flags_pack(v->rflags);
-    v->rflags &= ~FLAGS_ARITH;
-    switch (job.result) {
-    case DIRECT_EXIT:
-        return NEXT_LEAVE;
-    case DIRECT_ONE:
-        *careful = true;
-        break;
-    case DIRECT_PAGE:
-        /* Going back and forth costs: a program that does nothing but read its clock is better off here. */
-        if (e->direct_turns > 0) {
-            e->direct_turns--;
-            e->direct_page = v->rip & PAGE_MASK;
-        } else {
-            e->direct_away = true;
-        }
-        break;
-    case DIRECT_TRANSLATE:
-        e->direct_away = true;
-        break;
-    case DIRECT_KICKED:
-        break;
-    }
-    return NEXT_LOOP;
-}
-
-/* Whether the code at rip runs directly. */
-static bool direct_chosen(struct engine_vcpu *e)
-{
-    return e->direct && e->v.user_mode && !e->direct_away && (e->v.rip & PAGE_MASK) != e->direct_page &&
-           direct_fits(&e->v);
-}
-
 enum exit_reason engine_run(struct vcpu *v)
 {
     struct engine_vcpu *e = engine_of(v);
@@ -502,7 +432,8 @@ enum exit_reason engine_run(struct vcpu *v)
     e->hot.flags = flags_pack(v->rflags);
     v->rflags &= ~(FLAGS_ARITH | FLAG_RF);
     v->rflags |= 2;
-    e->direct_away = false;
+    if (e->direct && v->user_mode)
+        exec_enter(e);
     __atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
 
     while (next == NEXT_LOOP) {
@@ -513,6 +444,8 @@ enum exit_reason engine_run(struct vcpu *v)
         serve_requests(e);
         if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST)) {
             v->exit = (struct vcpu_exit){.reason = EXIT_REQUEST};
+            if (e->direct && v->user_mode)
+                exec_kicked(e);
             break;
         }
         mode = engine_mode(v);
@@ -531,15 +464,14 @@ enum exit_reason engine_run(struct vcpu *v)
         }
         resumed = false;
         careful = false;
-        if (!careful_now && direct_chosen(e)) {
-            next = run_direct(e, &careful);
-            continue;
-        }
-        if (e->direct_page != NO_PAGE) {
-            if (v->user_mode && (v->rip & PAGE_MASK) == e->direct_page)
+        if (e->direct && v->user_mode && !careful_now) {
+            if (exec_is_direct(e)) {
+                if (exec_direct(e, &careful))
+                    break;
+                continue;
+            }
+            if (exec_page_alone(e))
                 mode |= MODE_ALONE;
-            else
-                e->direct_page = NO_PAGE;
         }
         switch (enter(e, mode, careful_now)) {
         case -1:

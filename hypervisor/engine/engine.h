@@ -38,7 +38,12 @@ void engine_fpu_set(struct vcpu *v, const void *fxsave);
 
 /* ---- direct execution of user code (direct/) ---- */
 
-enum engine_exec { EXEC_TRANSLATE, EXEC_DIRECT };
+enum engine_exec {
+    EXEC_TRANSLATE, /* all code */
+    EXEC_DIRECT,    /* user code runs directly wherever it can */
+    EXEC_AUTO,      /* where it is faster */
+    EXEC_RANDOM,    /* at each entry of user code it is left to chance: for tests */
+};
 
 /*
  * How the user code of all vCPUs is to be run. Once, after machine_init(), before the sandbox and before there are other threads. 0, or
@@ -48,6 +53,9 @@ int engine_exec_prepare(enum engine_exec how, unsigned vcpus, const char **why);
 
 /* The processes that vCPUs' threads will attach to (ptrace): their number, and ids in pids[]. */
 unsigned engine_exec_pids(int pids[MAX_VCPUS]);
+
+/* Another of the guest's threads runs now, or may: user_task() has a new value. Own thread, light. */
+void engine_task_changed(struct vcpu *v);
 
 /* For direct/: whether the vCPU, on whose thread this is, must not enter user code before engine_run() has looked at requests. */
 bool engine_kicked(const struct vcpu *v);
@@ -99,6 +107,8 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg);
     X(careful, "careful instructions")     \
     X(faults, "host faults to guest")      \
     X(kicks, "kicks")                      \
+    X(to_direct, "tasks to direct")        \
+    X(to_translator, "tasks to translator") \
     DIRECT_STATS(X)
 
 struct engine_stats {

@@ -141,7 +141,8 @@ struct vcpu *engine_vcpu_create(size_t cache_bytes)
     engine_slots[slot] = e;
     e->v.engine = e;
     e->v.rflags = 2;
-    e->direct_page = NO_PAGE;
+    e->exec.page = EXEC_NO_PAGE;
+    e->exec.random = 1 + slot;
     e->v.xcr0 = 7;
     e->hot.stubs[STUB_LINK_HOST] = (uint64_t)stub_link_host;
     e->hot.stubs[STUB_LINK_SAVED] = (uint64_t)stub_link_saved;
@@ -179,8 +180,6 @@ void engine_vcpu_destroy(struct vcpu *v)
     munmap(e, sizeof(*e));
 }
 
-static enum engine_exec engine_exec = EXEC_TRANSLATE;
-
 int engine_exec_prepare(enum engine_exec how, unsigned vcpus, const char **why)
 {
     int err = how == EXEC_TRANSLATE ? 0 : direct_prepare(vcpus, why);
@@ -205,7 +204,7 @@ int engine_thread_start(struct vcpu *v)
     if (syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)e) != 0)
         return -errno;
     v->tid = (int)syscall(SYS_gettid);
-    if (engine_exec == EXEC_DIRECT)
+    if (engine_exec != EXEC_TRANSLATE)
         e->direct = direct_attach(e->slot, &e->direct_stats);
     vcpu_current = v;
     return 0;

@@ -247,6 +247,35 @@ struct code_range {
     uint16_t off, len;
 };
 
+/* ---- executor.c: which executor runs user code ---- */
+
+/* What is known of a task, that is of a thread of the guest's: how it fares where it is. Times are in ticks of the TSC. */
+struct task {
+    uint64_t id;         /* guest_ops.user_task() */
+    bool direct;         /* it runs directly */
+    uint64_t ticks;      /* translated: time since it was last judged, the kernel's included, without the stay that goes on */
+    uint64_t exits;      /* translated: how often the kernel was entered in that time */
+    uint64_t gain, cost; /* direct: time in user code, and on the way there and back */
+    uint64_t not_before; /* it stays translated until then */
+    unsigned failures;   /* how often in a row direct execution didn't pay */
+};
+
+#define TASKS 256u
+
+struct exec {
+    struct task *task;    /* who runs now; NULL: find out */
+    uint64_t since;       /* TSC: since then it has been running */
+    uint64_t round_trip;  /* cost of a stay in direct execution that does nothing: lowest seen lately */
+    bool away;            /* user code is translated until the next engine_run() */
+    bool picked_direct;   /* EXEC_RANDOM: until the next engine_run() */
+    uint32_t random;      /* EXEC_RANDOM: state of the generator */
+    uint64_t page;        /* code in this page is translated, block by block; EXEC_NO_PAGE: none */
+    unsigned turns;       /* how often this may be done before being away is better */
+    struct task table[TASKS];
+};
+
+#define EXEC_NO_PAGE 1u /* no address of a page */
+
 struct engine_vcpu {
     struct vcpu v;
     uint8_t pad0[OFF_HOT - sizeof(struct vcpu)];
@@ -284,12 +313,8 @@ struct engine_vcpu {
     struct engine_stats stats;
     struct direct *direct; /* NULL: user code is translated */
     struct direct_stats direct_stats;
-    bool direct_away;      /* user code is translated until the next engine_run() */
-    uint64_t direct_page;  /* code in this page is translated, block by block; NO_PAGE: none */
-    unsigned direct_turns; /* how often this may be done before direct_away is better */
+    struct exec exec;
 };
-
-#define NO_PAGE 1u /* in direct_page: no address of a page */
 
 #define engine_of(vcpu) ((struct engine_vcpu *)(vcpu))
 
@@ -411,6 +436,19 @@ void interrupt_block(struct engine_vcpu *e, uint64_t host_pc, uint64_t *shadow_t
 /* ---- emulate.c: rare unprivileged instructions, in C ---- */
 enum emulate_result { EMULATE_DONE, EMULATE_FAULT, EMULATE_NOT_OURS };
 enum emulate_result engine_emulate(struct engine_vcpu *e);
+
+/* ---- executor.c (all for user mode, and where e->direct isn't NULL) ---- */
+extern enum engine_exec engine_exec; /* set before vCPUs run */
+/* At each entry of engine_run(). */
+void exec_enter(struct engine_vcpu *e);
+/* User code is interrupted by a request. */
+void exec_kicked(struct engine_vcpu *e);
+/* Whether the code at rip is to run directly, now. */
+bool exec_is_direct(struct engine_vcpu *e);
+/* Whether its page is one that is translated because it can't run directly: blocks must come back to C. */
+bool exec_page_alone(struct engine_vcpu *e);
+/* Runs user code directly. True: v.exit says why engine_run() is to return; false: go on, *careful: with one instruction in its careful form. */
+bool exec_direct(struct engine_vcpu *e, bool *careful);
 
 /* ---- engine.c ---- */
 uint32_t engine_mode(const struct vcpu *v);

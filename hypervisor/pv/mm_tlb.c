@@ -139,6 +139,7 @@ int mm_new_user_baseptr(struct vcpu *v, mfn_t l4)
     if (l4.n == v->pv->cr3_user.n)
         return 0;
     rc = base_swap(v, &v->pv->cr3_user, l4, &same_half);
+    engine_task_changed(v);
     /* With no table there is no user's view to be stale; the next one then finds no old one to compare with.
      */
     if (rc == 0)

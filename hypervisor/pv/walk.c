@@ -132,6 +132,15 @@ uint64_t pv_user_space(const struct vcpu *v)
     return v->pv->cr3_user.n;
 }
 
+/* Another process that gets the same base later has another version of it, or at least of its upper bits (mm_types.c). */
+uint64_t pv_user_task(const struct vcpu *v)
+{
+    uint64_t base = v->pv->cr3_user.n;
+
+    return (base << 32 | (uint64_t)(machine_frame(MFN(base))->version >> VERSION_CHANGES_BITS) << 56) ^
+           v->pv->kernel_sp;
+}
+
 /*
  * The version is read before any entry is, and counts up behind each store to one: who finds it unchanged later knows that what
  * was read is what is there.

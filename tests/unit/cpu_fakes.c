@@ -124,6 +124,11 @@ void pv_inject_page_fault(struct vcpu *v, uint64_t cr2, uint32_t pfec)
     fake_fault.cr2 = cr2;
 }
 
+void engine_task_changed(struct vcpu *v)
+{
+    (void)v;
+}
+
 void engine_mode_changed(struct vcpu *v)
 {
     (void)v;
