@@ -30,7 +30,6 @@ struct run {
     struct direct *d;
     struct space *sp;
     struct vcpu *v;
-    void *xsave;
     enum direct_result result; /* with NEXT_LEAVE */
 };
 
@@ -40,21 +39,12 @@ static enum next leave(struct run *r, enum direct_result result)
     return NEXT_LEAVE;
 }
 
-/*
- * Somebody has killed the stub, whose registers are in d->regs. Its vector state can be had as long as it is stopped on its way out;
- * so the guest's thread goes on in the translator, and only a stub of which nothing is left costs a domain.
- */
-static void stub_lost(struct run *r)
+/* There is nothing left of the stub, nor of the guest's registers. */
+static enum next lost(struct run *r)
 {
-    static bool said;
-
-    if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
-        diag_warn("a process that ran user code of the guest was killed from outside; going on without it");
-    if (!state_take(r->d, r->sp, r->v, r->xsave))
-        domain_crash(r->v->domain, r->v, "user code was running in a process that is gone, rip", r->v->rip);
-    space_drop(r->d, r->sp, true);
-    r->sp = NULL;
-    r->result = DIRECT_TRANSLATE;
+    domain_crash(r->v->domain, r->v, "user code was running in a process that was killed, last seen at rip", r->v->rip);
+    r->sp->dying = true;
+    return leave(r, DIRECT_TRANSLATE);
 }
 
 /*
@@ -130,8 +120,7 @@ static enum next on_segv(struct run *r, const siginfo_t *info)
     case MISS_TRANSLATE:
         return leave(r, DIRECT_TRANSLATE);
     default:
-        stub_lost(r);
-        return NEXT_LEAVE;
+        return leave(r, DIRECT_TRANSLATE);
     }
 }
 
@@ -139,10 +128,10 @@ static enum next on_signal(struct run *r, int sig)
 {
     siginfo_t info;
 
-    if (stub_ptrace(PTRACE_GETSIGINFO, r->sp->pid, NULL, &info) < 0) {
-        stub_lost(r);
-        return NEXT_LEAVE;
-    }
+    if (stub_ask(PTRACE_GETSIGINFO, r->sp, NULL, &info) < 0)
+        return leave(r, DIRECT_ONE);
+    if (r->sp->dying || info.si_signo != sig || info.si_code == (SIGTRAP | PTRACE_EVENT_EXIT << 8))
+        info = (siginfo_t){.si_signo = sig, .si_code = SI_KERNEL}; /* it has been killed, and this is about that */
     if (info.si_code <= 0)
         return NEXT_RESUME; /* somebody has sent it: the guest knows nothing of host signals */
     switch (sig) {
@@ -166,10 +155,8 @@ static enum next on_stop(struct run *r, int status)
     r->d->stats->stops++;
     if (EVENT(status))
         return NEXT_RESUME; /* a kick: seen before the stub is resumed */
-    if (!state_fetch(r->d, r->sp)) {
-        stub_lost(r);
-        return NEXT_LEAVE;
-    }
+    if (!state_fetch(r->d, r->sp))
+        return lost(r);
     return WSTOPSIG(status) == SYSCALL_STOP ? on_syscall(r) : on_signal(r, WSTOPSIG(status));
 }
 
@@ -183,7 +170,29 @@ static void stay_account(struct direct *d, uint64_t ticks)
     d->user_ticks += ticks > d->shortest ? ticks - d->shortest : 0;
 }
 
-/* Enters the stub, and stays until something concerns the engine. r->sp is NULL then if the stub has died. */
+/* Resumes the stub, and waits until it stops. */
+static enum next resume(struct run *r)
+{
+    struct direct *d = r->d;
+    uint64_t began = __builtin_ia32_rdtsc();
+    enum stub_stop stop;
+    int status;
+
+    stub_ptrace(PTRACE_SYSEMU, r->sp->pid, NULL, NULL); /* an error says that it is dying, which we see now */
+    stop = stub_wait(r->sp->pid, &status);
+    stay_account(d, __builtin_ia32_rdtsc() - began);
+    __atomic_store_n(&d->running, 0, __ATOMIC_SEQ_CST);
+    place_after(d);
+    if (stop == STUB_STOPPED)
+        return on_stop(r, status);
+    r->sp->dying = true;
+    if (stop != STUB_DYING || !state_fetch(d, r->sp))
+        return lost(r);
+    /* It may have been killed on its way into the host's kernel by a system call. */
+    return (int64_t)d->regs.orig_rax >= 0 ? on_syscall(r) : leave(r, DIRECT_TRANSLATE);
+}
+
+/* Enters the stub, and stays until something concerns the engine. */
 static void run(struct run *r)
 {
     struct direct *d = r->d;
@@ -191,45 +200,47 @@ static void run(struct run *r)
 
     while (next != NEXT_LEAVE) {
         long err = next == NEXT_ENTER ? stub_ptrace(PTRACE_SETREGS, r->sp->pid, NULL, &d->regs) : 0;
-        enum stub_stop stop;
-        uint64_t began;
-        int status;
 
-        if (err == -EIO) {
-            r->result = DIRECT_ONE; /* a register has a value that the host doesn't let a process have */
+        if (err < 0) {
+            /* A register has a value that the host doesn't let a process have; or the stub has been killed. */
+            r->result = err == -EIO ? DIRECT_ONE : DIRECT_TRANSLATE;
+            return;
+        }
+        if (stub_is_dying(r->sp->pid)) {
+            r->sp->dying = true;
+            r->result = DIRECT_TRANSLATE;
             return;
         }
         place_before(d, r->sp);
         __atomic_store_n(&d->running, r->sp->pid, __ATOMIC_SEQ_CST);
         if (engine_kicked(r->v)) {
             __atomic_store_n(&d->running, 0, __ATOMIC_SEQ_CST);
-            if (next == NEXT_RESUME && !state_fetch(d, r->sp))
-                stub_lost(r);
             r->result = DIRECT_KICKED;
+            if (next == NEXT_RESUME && !state_fetch(d, r->sp))
+                lost(r);
             return;
         }
-        began = __builtin_ia32_rdtsc();
-        stub_ptrace(PTRACE_SYSEMU, r->sp->pid, NULL, NULL); /* an error says that it is dying, which we see now */
-        stop = stub_wait(r->sp->pid, &status);
-        stay_account(d, __builtin_ia32_rdtsc() - began);
-        __atomic_store_n(&d->running, 0, __ATOMIC_SEQ_CST);
-        place_after(d);
-        if (stop != STUB_STOPPED) {
-            if (stop == STUB_DYING)
-                state_fetch(d, r->sp);
-            stub_lost(r);
-            return;
-        }
-        next = on_stop(r, status);
+        next = resume(r);
     }
+}
+
+/* Somebody has killed the space's stub. What ran in it goes on without it. */
+static void bury(struct direct *d, struct space *sp)
+{
+    static bool said;
+
+    if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+        diag_warn("a process that ran user code of the guest was killed from outside; going on without it");
+    space_drop(d, sp, true);
 }
 
 enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave, uint64_t *user_ticks)
 {
-    struct run r = {.d = d, .v = v, .xsave = xsave};
+    struct run r = {.d = d, .v = v};
+    int err;
 
     d->stats->entries++;
-    d->user_ticks = 0;
+    d->user_ticks = *user_ticks = 0;
     r.sp = space_enter(d, v);
     if (!r.sp)
         return DIRECT_TRANSLATE;
@@ -237,15 +248,19 @@ enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave, uin
         d->stats->refused++;
         return DIRECT_PAGE;
     }
-    if (!state_put(d, r.sp, v, xsave))
-        return DIRECT_ONE;
+    err = state_put(d, r.sp, v, xsave);
+    if (err == -ESRCH)
+        bury(d, r.sp);
+    if (err)
+        return err == -ESRCH ? DIRECT_TRANSLATE : DIRECT_ONE;
     run(&r);
     *user_ticks = d->user_ticks;
     d->stats->ticks += d->user_ticks;
-    if (r.result == DIRECT_ONE)
-        d->stats->ones++;
-    if (r.sp && !state_take(d, r.sp, v, xsave))
-        stub_lost(&r);
+    d->stats->ones += r.result == DIRECT_ONE;
+    if (!domain_ended(v->domain) && !state_take(d, r.sp, v, xsave))
+        lost(&r);
+    if (r.sp->dying)
+        bury(d, r.sp);
     return r.result;
 }
 

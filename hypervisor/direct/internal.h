@@ -96,6 +96,7 @@ struct region {
 struct space {
     uint64_t key;    /* guest_ops.user_space(); 0: free */
     int pid;         /* its stub */
+    bool dying;      /* which has been killed */
     int cpu;         /* that the stub is bound to, or -1 */
     uint32_t flushes, rechecks; /* d->flushes, d->rechecks as of the last check */
     uint64_t last_used;
@@ -124,6 +125,7 @@ struct direct {
     uint64_t shortest;             /* ticks from resuming a stub to its stop, the lowest of late */
     bool floating;                 /* another CPU is to be chosen when the stub stops */
     uint64_t cpus[16];             /* where this thread may run, as sched_getaffinity() had it */
+    bool no_stubs;                 /* the template is gone */
     unsigned flips;                /* how often a page may turn from code to data before it is too often */
     uint64_t flips_since;          /* TSC */
     struct direct_stats *stats;
@@ -135,6 +137,9 @@ enum stub_stop { STUB_STOPPED, STUB_DYING, STUB_GONE };
 
 /* Waits for the stub to stop. STUB_DYING: stopped for the last time, its registers can be read. */
 enum stub_stop stub_wait(int pid, int *status);
+
+/* Whether a stopped stub has been killed meanwhile, and has stopped on its way out: resumed now, it would be gone without a word. */
+bool stub_is_dying(int pid);
 
 /*
  * Makes the stub execute the d->nr_calls calls in d's array, which is empty afterwards, up to the first that fails. The number of those
@@ -159,10 +164,16 @@ void stub_reap(int pid);
 
 long stub_ptrace(long request, int pid, const void *addr, void *data);
 
+/*
+ * The same for asking a stopped stub about its state: if somebody has killed it meanwhile it stops once more on its way out, with the same
+ * state, and is asked there; sp->dying says so then. -ESRCH: there is nothing left of it.
+ */
+long stub_ask(long request, struct space *sp, const void *addr, void *data);
+
 /* ---- state.c: the guest's registers in a stub ---- */
-/* The vCPU's vector state to the stub, its general registers to d->regs. False: the host won't have this state, or the stub is gone. */
-bool state_put(struct direct *d, struct space *sp, struct vcpu *v, void *xsave);
-/* Fetches general registers into d->regs. */
+/* The vCPU's vector state to the stub, its general registers to d->regs. 0, -EINVAL: the host won't have this state, -ESRCH: the stub is gone. */
+int state_put(struct direct *d, struct space *sp, struct vcpu *v, void *xsave);
+/* Fetches general registers into d->regs. False: the stub is gone. */
 bool state_fetch(struct direct *d, struct space *sp);
 /* From d->regs and the stub's vector state to the vCPU. False: the stub is gone, and with it the vector state. */
 bool state_take(struct direct *d, struct space *sp, struct vcpu *v, void *xsave);

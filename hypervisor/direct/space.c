@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "base/diag.h"
 #include "direct/internal.h"
 #include "engine/engine.h"
 
@@ -74,12 +75,15 @@ static bool calls_do(struct direct *d, struct space *sp)
 {
     unsigned n = d->nr_calls;
     long result;
+    int done;
 
     if (n == 0)
         return true;
     d->stats->maps += n;
     sp->maps += n;
-    return stub_do_calls(d, sp->pid, &result, NULL) == (int)n;
+    done = stub_do_calls(d, sp->pid, &result, NULL);
+    sp->dying |= done < 0;
+    return done == (int)n;
 }
 
 static bool call_add(struct direct *d, struct space *sp, uint64_t nr, uint64_t a, uint64_t b, uint64_t c,
@@ -97,9 +101,11 @@ static int prot_of(uint64_t page)
            (page & USER_PAGE_X ? PROT_EXEC : 0);
 }
 
-/* Unmaps everything. */
+/* Unmaps everything. False: the stub is dying, or doesn't do as it is told. */
 static bool space_reset(struct direct *d, struct space *sp)
 {
+    if (sp->dying)
+        return false;
     d->stats->resets++;
     regions_free(sp);
     d->nr_calls = 0;
@@ -469,8 +475,13 @@ static struct space *space_free_one(struct direct *d)
 
 static struct space *space_make(struct direct *d, uint64_t key)
 {
-    struct space *sp = space_free_one(d);
-    int pid = stub_make(d);
+    struct space *sp;
+    int pid;
+
+    if (d->no_stubs)
+        return NULL;
+    sp = space_free_one(d);
+    pid = stub_make(d);
 
     /* No more processes: one of ours has to do. */
     if (pid == -EAGAIN && space_oldest(d)) {
@@ -478,8 +489,12 @@ static struct space *space_make(struct direct *d, uint64_t key)
         space_drop(d, sp, false);
         pid = stub_make(d);
     }
-    if (pid < 0)
+    if (pid < 0) {
+        if (!d->no_stubs)
+            diag_warn("no more processes for user code, which is translated now: %s", strerror(-pid));
+        d->no_stubs = true;
         return NULL;
+    }
     d->stats->stubs++;
     *sp = (struct space){
         .key = key,

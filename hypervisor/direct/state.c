@@ -8,6 +8,7 @@
  */
 #include <asm/ldt.h>
 #include <elf.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
@@ -45,18 +46,21 @@ static bool fpu_same(const uint8_t *a, const uint8_t *b)
            !memcmp(a + XSAVE_AVX, b + XSAVE_AVX, XSAVE_AVX_END - XSAVE_AVX);
 }
 
-static bool fpu_put(struct direct *d, struct space *sp, const uint8_t *xsave)
+static int fpu_put(struct direct *d, struct space *sp, const uint8_t *xsave)
 {
+    long err;
+
     struct iovec io = {.iov_base = d->fpu, .iov_len = host.xsave_size};
 
     if (d->fpu_space == sp && fpu_same(d->fpu, xsave))
-        return true;
+        return 0;
     d->fpu_space = NULL;
     fpu_image(d->fpu, xsave);
-    if (stub_ptrace(PTRACE_SETREGSET, sp->pid, (void *)NT_X86_XSTATE, &io) < 0)
-        return false;
+    err = stub_ptrace(PTRACE_SETREGSET, sp->pid, (void *)NT_X86_XSTATE, &io);
+    if (err < 0)
+        return (int)err;
     d->fpu_space = sp;
-    return true;
+    return 0;
 }
 
 static bool fpu_take(struct direct *d, struct space *sp, uint8_t *xsave)
@@ -64,7 +68,7 @@ static bool fpu_take(struct direct *d, struct space *sp, uint8_t *xsave)
     struct iovec io = {.iov_base = d->fpu, .iov_len = XSAVE_AVX_END};
 
     d->fpu_space = NULL;
-    if (stub_ptrace(PTRACE_GETREGSET, sp->pid, (void *)NT_X86_XSTATE, &io) < 0)
+    if (stub_ask(PTRACE_GETREGSET, sp, (void *)NT_X86_XSTATE, &io) < 0)
         return false;
     fpu_image(xsave, d->fpu);
     d->fpu_space = sp;
@@ -123,15 +127,15 @@ static bool tls_matters(const struct vcpu *v)
 
 /* ---- general registers ---- */
 
-bool state_put(struct direct *d, struct space *sp, struct vcpu *v, void *xsave)
+int state_put(struct direct *d, struct space *sp, struct vcpu *v, void *xsave)
 {
     struct stub_regs *r = &d->regs;
     const uint64_t *g = v->gpr;
 
     if ((v->rflags & FLAG_ID) != sp->flag_id)
-        return false; /* ptrace can't change it; programs that do are testing for CPUID */
+        return -EINVAL; /* ptrace can't change it; programs that do are testing for CPUID */
     if (tls_matters(v) && !tls_put(sp, v))
-        return false;
+        return -EINVAL;
     *r = (struct stub_regs){
         .rax = g[RAX],
         .rcx = g[RCX],
@@ -166,7 +170,7 @@ bool state_put(struct direct *d, struct space *sp, struct vcpu *v, void *xsave)
 
 bool state_fetch(struct direct *d, struct space *sp)
 {
-    return stub_ptrace(PTRACE_GETREGS, sp->pid, NULL, &d->regs) == 0;
+    return stub_ask(PTRACE_GETREGS, sp, NULL, &d->regs) == 0;
 }
 
 /* A segment register that user code has loaded by itself. */

@@ -35,6 +35,17 @@ enum stub_stop stub_wait(int pid, int *status)
     return EVENT(*status) == PTRACE_EVENT_EXIT ? STUB_DYING : STUB_STOPPED;
 }
 
+long stub_ask(long request, struct space *sp, const void *addr, void *data)
+{
+    long err = stub_ptrace(request, sp->pid, addr, data);
+    int status;
+
+    if (err != -ESRCH)
+        return err;
+    sp->dying = true;
+    return stub_wait(sp->pid, &status) == STUB_DYING ? stub_ptrace(request, sp->pid, addr, data) : -ESRCH;
+}
+
 void stub_add_call(struct direct *d, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t e, uint64_t f,
                    uint64_t g)
 {
@@ -48,6 +59,13 @@ void stub_reap(int pid)
     do
         stub_ptrace(PTRACE_CONT, pid, NULL, NULL);
     while (stub_wait(pid, &status) != STUB_GONE);
+}
+
+bool stub_is_dying(int pid)
+{
+    int status;
+
+    return rawsys6(SYS_wait4, pid, (long)&status, __WALL | WNOHANG, 0, 0, 0) != 0;
 }
 
 int stub_do_calls(struct direct *d, int pid, long *result, int *child)
@@ -68,7 +86,7 @@ int stub_do_calls(struct direct *d, int pid, long *result, int *child)
     for (;;) {
         int status;
 
-        if (stub_ptrace(PTRACE_CONT, pid, NULL, NULL) < 0)
+        if (stub_is_dying(pid) || stub_ptrace(PTRACE_CONT, pid, NULL, NULL) < 0)
             return -1;
         if (stub_wait(pid, &status) != STUB_STOPPED)
             return -1;
