@@ -132,8 +132,10 @@ static int set_trace_summary(void *ctx, const char *value, char *why, size_t why
 
 static int set_exec(void *ctx, const char *value, char *why, size_t why_size)
 {
-    static const char *const names[] = {[EXEC_TRANSLATE] = "translate", [EXEC_DIRECT] = "direct",
-                                        [EXEC_AUTO] = "auto", [EXEC_RANDOM] = "random"};
+    static const char *const names[] = {[EXEC_TRANSLATE] = "translate",
+                                        [EXEC_DIRECT] = "direct",
+                                        [EXEC_AUTO] = "auto",
+                                        [EXEC_RANDOM] = "random"};
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (!strcmp(value, names[i])) {
@@ -187,7 +189,8 @@ static const struct option_row run_options[] = {
      set_on_poweroff},
     {"on-reboot", 0, ARG_REQUIRED, "ACTION", "when it reboots [restart]", set_on_reboot},
     {"on-crash", 0, ARG_REQUIRED, "ACTION", "when it crashes [destroy]", set_on_crash},
-    {"exec", 0, ARG_REQUIRED, "HOW", "how the guest's user code is run: auto, translate,\ndirect [translate]", set_exec},
+    {"exec", 0, ARG_REQUIRED, "HOW", "how the guest's user code is run: auto, translate,\ndirect [translate]",
+     set_exec},
     {"trace", 0, ARG_OPTIONAL, "FILTER",
      "print hypercalls: names, sub-operations, %groups,\n!names; see diptych(1)", set_trace},
     {"trace-file", 0, ARG_REQUIRED, "FILE", "where the trace goes [standard error]; implies\n--trace",

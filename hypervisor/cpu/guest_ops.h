@@ -22,9 +22,10 @@ struct translation {
  * the same 512 translations.
  */
 struct user_region {
-    mfn_t table;      /* the leaf table */
-    uint32_t version; /* counts changes of the table's entries, other than accessed and dirty bits being set */
-    uint32_t rights;  /* USER_PAGE_* that the tables above leave */
+    mfn_t table; /* the leaf table */
+    uint32_t
+        version;     /* counts changes of the table's entries, other than accessed and dirty bits being set */
+    uint32_t rights; /* USER_PAGE_* that the tables above leave */
 };
 
 /* A page as user_pages() says it: frame number << PAGE_SHIFT, and what may be done there without asking the tables again. */
@@ -75,7 +76,8 @@ struct guest_ops {
      * only walk() can say: entries that aren't present, accessed and the domain's own. USER_PAGE_W only if the entry is
      * dirty already.
      */
-    void (*user_pages)(struct vcpu *v, const struct user_region *r, unsigned first, unsigned n, uint64_t *page);
+    void (*user_pages)(struct vcpu *v, const struct user_region *r, unsigned first, unsigned n,
+                       uint64_t *page);
 
     /* The descriptor that a selector names in the guest's tables, as loading it would leave it; false: it can't be loaded. */
     bool (*user_segment)(struct vcpu *v, uint16_t selector, struct segment *s);

@@ -42,7 +42,8 @@ static enum next leave(struct run *r, enum direct_result result)
 /* There is nothing left of the stub, nor of the guest's registers. */
 static enum next lost(struct run *r)
 {
-    domain_crash(r->v->domain, r->v, "user code was running in a process that was killed, last seen at rip", r->v->rip);
+    domain_crash(r->v->domain, r->v, "user code was running in a process that was killed, last seen at rip",
+                 r->v->rip);
     r->sp->dying = true;
     return leave(r, DIRECT_TRANSLATE);
 }
@@ -131,7 +132,8 @@ static enum next on_signal(struct run *r, int sig)
     if (stub_ask(PTRACE_GETSIGINFO, r->sp, NULL, &info) < 0)
         return leave(r, DIRECT_ONE);
     if (r->sp->dying || info.si_signo != sig || info.si_code == (SIGTRAP | PTRACE_EVENT_EXIT << 8))
-        info = (siginfo_t){.si_signo = sig, .si_code = SI_KERNEL}; /* it has been killed, and this is about that */
+        info = (siginfo_t){.si_signo = sig,
+                           .si_code = SI_KERNEL}; /* it has been killed, and this is about that */
     if (info.si_code <= 0)
         return NEXT_RESUME; /* somebody has sent it: the guest knows nothing of host signals */
     switch (sig) {

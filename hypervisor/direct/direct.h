@@ -20,18 +20,18 @@
 struct direct;
 
 /* X(field, what is counted). */
-#define DIRECT_STATS(X)                        \
-    X(ticks, "direct: user ticks") \
-    X(entries, "direct: entries")              \
-    X(stops, "direct: stops")                  \
-    X(syscalls, "direct: system calls")        \
-    X(misses, "direct: mapping misses")        \
-    X(maps, "direct: maps and unmaps")         \
-    X(pages, "direct: pages mapped")           \
-    X(ones, "direct: single instructions")     \
-    X(refused, "direct: code not for it")      \
+#define DIRECT_STATS(X)                         \
+    X(ticks, "direct: user ticks")              \
+    X(entries, "direct: entries")               \
+    X(stops, "direct: stops")                   \
+    X(syscalls, "direct: system calls")         \
+    X(misses, "direct: mapping misses")         \
+    X(maps, "direct: maps and unmaps")          \
+    X(pages, "direct: pages mapped")            \
+    X(ones, "direct: single instructions")      \
+    X(refused, "direct: code not for it")       \
     X(checks, "direct: address spaces checked") \
-    X(stubs, "direct: stubs made")             \
+    X(stubs, "direct: stubs made")              \
     X(resets, "direct: stubs emptied")
 
 struct direct_stats {

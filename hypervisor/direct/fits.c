@@ -35,8 +35,8 @@ static bool code_fits(const struct vcpu *v)
 
     if (cs->selector == HOST_CS_64)
         return cs->attr & SEG_ATTR_L && v->rip < USER_END && gva_canonical(GVA(v->gpr[RSP]));
-    return cs->selector == HOST_CS_32 && !(cs->attr & SEG_ATTR_L) && cs->attr & SEG_ATTR_D && segment_is_flat(cs) &&
-           v->rip >> 32 == 0;
+    return cs->selector == HOST_CS_32 && !(cs->attr & SEG_ATTR_L) && cs->attr & SEG_ATTR_D &&
+           segment_is_flat(cs) && v->rip >> 32 == 0;
 }
 
 bool direct_fits(const struct vcpu *v)
@@ -46,7 +46,7 @@ bool direct_fits(const struct vcpu *v)
 
     return v->user_mode && !v->task_switched && !(v->rflags & traps) && !(v->dr[7] & 0xff) &&
            (v->cr4 & (CR4_TSD | CR4_FSGSBASE | CR4_OSXSAVE)) == (CR4_FSGSBASE | CR4_OSXSAVE) &&
-           v->xcr0 == XFEATURES && code_fits(v) && s[SEG_SS].selector == HOST_DS && segment_is_flat(&s[SEG_SS]) &&
-           data_segment_fits(&s[SEG_DS]) && data_segment_fits(&s[SEG_ES]) &&
+           v->xcr0 == XFEATURES && code_fits(v) && s[SEG_SS].selector == HOST_DS &&
+           segment_is_flat(&s[SEG_SS]) && data_segment_fits(&s[SEG_DS]) && data_segment_fits(&s[SEG_ES]) &&
            thread_segment_fits(&s[SEG_FS], v->fs_base) && thread_segment_fits(&s[SEG_GS], v->gs_base);
 }

@@ -17,7 +17,7 @@
 #define STUB_CALLS_PAGES 4u
 #define STUB_END         (STUB_CALLS + STUB_CALLS_PAGES * PAGE_SIZE)
 
-#define USER_END     0x7ffffffff000UL /* the host's TASK_SIZE_MAX with four levels of tables */
+#define USER_END       0x7ffffffff000UL /* the host's TASK_SIZE_MAX with four levels of tables */
 #define STUB_MEMORY_FD 0                /* the stub's only open file: guest memory */
 
 /* The host's selectors for user mode (asm/segment.h). */
@@ -41,7 +41,8 @@ struct stub_call {
 #define STUB_CALLS_MAX (STUB_CALLS_PAGES * PAGE_SIZE / sizeof(struct stub_call))
 
 /* ---- stub_code.S: the page of code ---- */
-extern const char stub_code[], stub_code_calls[], stub_code_done[], stub_code_close[], stub_code_park[], stub_code_end[];
+extern const char stub_code[], stub_code_calls[], stub_code_done[], stub_code_close[], stub_code_park[],
+    stub_code_end[];
 
 /* Address in the stub of a label above. */
 static inline uint64_t stub_address(const char *label)
@@ -51,12 +52,14 @@ static inline uint64_t stub_address(const char *label)
 
 /* What PTRACE_GETREGS and PTRACE_SETREGS transfer (struct user_regs_struct of asm/user_64.h; libc's header has a PAGE_SIZE of its own). */
 struct stub_regs {
-    uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, eflags, rsp, ss;
+    uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs,
+        eflags, rsp, ss;
     uint64_t fs_base, gs_base, ds, es, fs, gs;
 };
 
 /* ---- template.c ---- */
-struct template {
+struct template
+{
     int pid;                 /* 0: gone */
     bool attached;           /* to some vCPU's thread */
     struct stub_call *calls; /* STUB_CALLS_MAX of them, which the stub sees at STUB_CALLS */
@@ -65,11 +68,11 @@ struct template {
 struct host {
     struct template template[MAX_VCPUS];
     unsigned nr_templates;
-    bool cpuid_traps;     /* CPUID faults in stubs */
-    bool umip;            /* SGDT and the like fault in user mode */
-    unsigned map_limit;   /* maps and unmaps that a stub may have before it is emptied */
-    uint64_t lowest;      /* vm.mmap_min_addr */
-    size_t xsave_size;    /* of PTRACE_SETREGSET(NT_X86_XSTATE) */
+    bool cpuid_traps;   /* CPUID faults in stubs */
+    bool umip;          /* SGDT and the like fault in user mode */
+    unsigned map_limit; /* maps and unmaps that a stub may have before it is emptied */
+    uint64_t lowest;    /* vm.mmap_min_addr */
+    size_t xsave_size;  /* of PTRACE_SETREGSET(NT_X86_XSTATE) */
 };
 
 extern struct host host;
@@ -84,9 +87,9 @@ void template_give_back(struct template *t);
 
 struct region {
     uint64_t va;
-    struct user_region tables; /* as of when page[] was last compared with them */
-    struct region *next;       /* in the same bucket */
-    unsigned used;             /* pages that aren't 0 */
+    struct user_region tables;        /* as of when page[] was last compared with them */
+    struct region *next;              /* in the same bucket */
+    unsigned used;                    /* pages that aren't 0 */
     uint64_t page[USER_REGION_PAGES]; /* as user_pages() has them, with the rights that are mapped */
 };
 
@@ -94,14 +97,14 @@ struct region {
 #define SPACES         32u
 
 struct space {
-    uint64_t key;    /* guest_ops.user_space(); 0: free */
-    int pid;         /* its stub */
-    bool dying;      /* which has been killed */
-    int cpu;         /* that the stub is bound to, or -1 */
+    uint64_t key;               /* guest_ops.user_space(); 0: free */
+    int pid;                    /* its stub */
+    bool dying;                 /* which has been killed */
+    int cpu;                    /* that the stub is bound to, or -1 */
     uint32_t flushes, rechecks; /* d->flushes, d->rechecks as of the last check */
     uint64_t last_used;
-    unsigned maps; /* since it was empty */
-    bool wide;     /* has run 32-bit code */
+    unsigned maps;    /* since it was empty */
+    bool wide;        /* has run 32-bit code */
     uint64_t flag_id; /* FLAG_ID as it is in the stub */
     struct region *bucket[REGION_BUCKETS];
     struct segment tls[HOST_TLS_NR]; /* as they are set in the stub; all zero: not present */
@@ -116,18 +119,18 @@ struct direct {
     struct space space[SPACES];
     uint64_t clock; /* counts entries, for last_used */
     unsigned nr_calls;
-    struct stub_regs regs;  /* the guest's, in the stub that stopped last */
-    struct space *fpu_space;       /* whose stub has the vector state that is in fpu[], or NULL */
-    uint8_t *fpu;                  /* host.xsave_size bytes */
-    int cpu;                       /* that this thread is bound to, or -1 */
-    uint64_t cpu_since;            /* TSC */
-    uint64_t user_ticks;           /* of user code, in this direct_run() */
-    uint64_t shortest;             /* ticks from resuming a stub to its stop, the lowest of late */
-    bool floating;                 /* another CPU is to be chosen when the stub stops */
-    uint64_t cpus[16];             /* where this thread may run, as sched_getaffinity() had it */
-    bool no_stubs;                 /* the template is gone */
-    unsigned flips;                /* how often a page may turn from code to data before it is too often */
-    uint64_t flips_since;          /* TSC */
+    struct stub_regs regs;   /* the guest's, in the stub that stopped last */
+    struct space *fpu_space; /* whose stub has the vector state that is in fpu[], or NULL */
+    uint8_t *fpu;            /* host.xsave_size bytes */
+    int cpu;                 /* that this thread is bound to, or -1 */
+    uint64_t cpu_since;      /* TSC */
+    uint64_t user_ticks;     /* of user code, in this direct_run() */
+    uint64_t shortest;       /* ticks from resuming a stub to its stop, the lowest of late */
+    bool floating;           /* another CPU is to be chosen when the stub stops */
+    uint64_t cpus[16];       /* where this thread may run, as sched_getaffinity() had it */
+    bool no_stubs;           /* the template is gone */
+    unsigned flips;          /* how often a page may turn from code to data before it is too often */
+    uint64_t flips_since;    /* TSC */
     struct direct_stats *stats;
 };
 

@@ -87,7 +87,8 @@ static bool insn_refused(const ZydisDecodedInstruction *i, const uint8_t *bytes,
 }
 
 /* Decodes from p on, to the place and a bit beyond: does it come upon a refused instruction? end: of what is known. */
-static bool decoding_meets(const ZydisDecoder *decoder, const uint8_t *p, const uint8_t *place, const uint8_t *end)
+static bool decoding_meets(const ZydisDecoder *decoder, const uint8_t *p, const uint8_t *place,
+                           const uint8_t *end)
 {
     while (p <= place) {
         ZydisDecodedInstruction i;
@@ -103,7 +104,8 @@ static bool decoding_meets(const ZydisDecoder *decoder, const uint8_t *p, const 
     return false;
 }
 
-static bool place_refused(const ZydisDecoder *decoder, const uint8_t *start, const uint8_t *place, const uint8_t *end)
+static bool place_refused(const ZydisDecoder *decoder, const uint8_t *start, const uint8_t *place,
+                          const uint8_t *end)
 {
     const uint8_t *lead = place - LEAD;
 

@@ -124,7 +124,8 @@ static uint64_t page_keep(uint64_t old, uint64_t new)
     if ((old ^ new) & PAGE_MASK)
         return 0;
     keep = old & (new | PAGE_REFUSED) & ~PAGE_MASK;
-    if (keep & USER_PAGE_W && __atomic_load_n(&machine_frame(MFN(old >> PAGE_SHIFT))->code_vcpus, __ATOMIC_SEQ_CST))
+    if (keep & USER_PAGE_W &&
+        __atomic_load_n(&machine_frame(MFN(old >> PAGE_SHIFT))->code_vcpus, __ATOMIC_SEQ_CST))
         keep &= ~(uint64_t)USER_PAGE_W;
     return keep & USER_PAGE_R ? (old & PAGE_MASK) | keep : 0;
 }
@@ -163,8 +164,8 @@ static bool region_check(struct direct *d, struct space *sp, struct vcpu *v, str
             r->used -= !more;
             r->page[i + n++] = more;
         }
-        if (!(keep ? call_add(d, sp, SYS_mprotect, r->va + i * PAGE_SIZE, n * PAGE_SIZE, (uint64_t)prot_of(keep), 0, 0,
-                              0)
+        if (!(keep ? call_add(d, sp, SYS_mprotect, r->va + i * PAGE_SIZE, n * PAGE_SIZE,
+                              (uint64_t)prot_of(keep), 0, 0, 0)
                    : call_add(d, sp, SYS_munmap, r->va + i * PAGE_SIZE, n * PAGE_SIZE, 0, 0, 0, 0)))
             return false;
         i += n;
@@ -255,8 +256,8 @@ static bool page_same_kind(uint64_t a, uint64_t b, uint64_t distance)
 }
 
 /* Maps what want[] says of pages [first, end) of a region, in runs. */
-static bool run_map(struct direct *d, struct space *sp, struct region *r, const uint64_t *want, unsigned first,
-                    unsigned end)
+static bool run_map(struct direct *d, struct space *sp, struct region *r, const uint64_t *want,
+                    unsigned first, unsigned end)
 {
     for (unsigned i = first; i < end;) {
         unsigned n = 1;
@@ -313,7 +314,8 @@ static void want_confirm(struct vcpu *v, const struct user_region *tables, uint6
 }
 
 /* Maps the page of va and what is around it. */
-static enum space_miss map_around(struct direct *d, struct space *sp, struct vcpu *v, uint64_t va, enum access access)
+static enum space_miss map_around(struct direct *d, struct space *sp, struct vcpu *v, uint64_t va,
+                                  enum access access)
 {
     uint64_t now[USER_REGION_PAGES], want[USER_REGION_PAGES] = {0};
     struct region *r = region_make(sp, v, va);
@@ -331,11 +333,13 @@ static enum space_miss map_around(struct direct *d, struct space *sp, struct vcp
         uint64_t page_va = r->va + i * PAGE_SIZE;
         bool missed = i == at;
 
-        if (!now[i] || page_va < host.lowest || (page_va >= STUB_CODE && page_va < STUB_END) || page_va >= USER_END)
+        if (!now[i] || page_va < host.lowest || (page_va >= STUB_CODE && page_va < STUB_END) ||
+            page_va >= USER_END)
             continue;
         if (!missed && (calls >= AROUND_CALLS || (r->page[i] && !((r->page[i] ^ now[i]) & PAGE_MASK))))
             continue;
-        want[i] = page_choose(d, sp, v, page_va, now[i], r->page[i], i > first ? want[i - 1] : 0, access, missed);
+        want[i] =
+            page_choose(d, sp, v, page_va, now[i], r->page[i], i > first ? want[i - 1] : 0, access, missed);
         calls += i == first || !want[i - 1] || !page_same_kind(want[i - 1], want[i], 1);
     }
     want_confirm(v, &tables, want, first, end);
@@ -405,7 +409,8 @@ enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, u
     if (access == ACCESS_FETCH && page & PAGE_REFUSED)
         return MISS_PAGE;
     if (a >= USER_END || a < host.lowest || (a >= STUB_CODE && a < STUB_END) ||
-        (access != ACCESS_FETCH && page & USER_PAGE_W) || !v->ops->walk(v, GVA(a), access, &t, &pfec) || t.trapped)
+        (access != ACCESS_FETCH && page & USER_PAGE_W) || !v->ops->walk(v, GVA(a), access, &t, &pfec) ||
+        t.trapped)
         return MISS_ONE;
     if (is_flip(page, access, t.mfn) && !may_flip(d))
         return MISS_TRANSLATE;

@@ -93,7 +93,8 @@ static bool tls_put(struct space *sp, struct vcpu *v)
         bool used = v->seg[SEG_FS].selector == selector || v->seg[SEG_GS].selector == selector;
         struct segment s;
         struct user_desc u = {.entry_number = HOST_TLS_SLOT + i, .read_exec_only = 1, .seg_not_present = 1};
-        bool there = v->ops->user_segment(v, selector, &s) && !(s.attr & SEG_ATTR_CODE) && s.attr & SEG_ATTR_DB;
+        bool there =
+            v->ops->user_segment(v, selector, &s) && !(s.attr & SEG_ATTR_CODE) && s.attr & SEG_ATTR_DB;
 
         if (!there)
             s = (struct segment){0};
@@ -107,7 +108,8 @@ static bool tls_put(struct space *sp, struct vcpu *v)
                 .base_addr = (unsigned)s.base,
                 .limit = s.attr & SEG_ATTR_G ? s.limit >> PAGE_SHIFT : s.limit,
                 .seg_32bit = 1,
-                .contents = s.attr & SEG_ATTR_EXPAND_DOWN ? MODIFY_LDT_CONTENTS_STACK : MODIFY_LDT_CONTENTS_DATA,
+                .contents =
+                    s.attr & SEG_ATTR_EXPAND_DOWN ? MODIFY_LDT_CONTENTS_STACK : MODIFY_LDT_CONTENTS_DATA,
                 .read_exec_only = !(s.attr & SEG_ATTR_RW),
                 .limit_in_pages = (s.attr & SEG_ATTR_G) != 0,
             };
@@ -181,7 +183,8 @@ static void segment_take(struct vcpu *v, enum segreg s, uint64_t selector)
     if (v->seg[s].selector == selector)
         return;
     if (!v->ops->user_segment(v, (uint16_t)selector, &seg))
-        seg = (struct segment){.selector = (uint16_t)selector, .attr = v->seg[s].attr, .limit = v->seg[s].limit};
+        seg = (struct segment){
+            .selector = (uint16_t)selector, .attr = v->seg[s].attr, .limit = v->seg[s].limit};
     v->seg[s] = seg;
 }
 

@@ -68,11 +68,12 @@ static void rseq_forget(void)
             return;
 }
 
-#define LOAD(field)           BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define LOAD_HIGH(field)      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field) + 4)
-#define UNLESS(k, skip)       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), 0, (skip))
-#define IF_ALLOW(k)           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
-#define TRAP                  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)
+#define LOAD(field)      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD_HIGH(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field) + 4)
+#define UNLESS(k, skip)  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), 0, (skip))
+#define IF_ALLOW(k) \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define TRAP BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)
 
 static int filter_install(void)
 {
@@ -108,8 +109,8 @@ static int filter_install(void)
 static int pages_map(int calls_fd, off_t calls_at)
 {
     const int fixed = MAP_FIXED_NOREPLACE;
-    void *code = mmap((void *)STUB_CODE, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed,
-                      -1, 0);
+    void *code = mmap((void *)STUB_CODE, PAGE_SIZE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
 
     if (code == MAP_FAILED)
         return errno;
@@ -132,8 +133,9 @@ _Noreturn static void template_become(int report, int calls_fd, off_t calls_at, 
     sigemptyset(&nothing);
     for (int sig = 1; sig < NSIG; sig++)
         signal(sig, SIG_DFL);
-    if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || prctl(PR_SET_NAME, "diptych-user", 0, 0, 0) ||
-        setrlimit(RLIMIT_CORE, &none) || sigprocmask(SIG_SETMASK, &nothing, NULL))
+    if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) ||
+        prctl(PR_SET_NAME, "diptych-user", 0, 0, 0) || setrlimit(RLIMIT_CORE, &none) ||
+        sigprocmask(SIG_SETMASK, &nothing, NULL))
         err = errno;
     else if (getppid() != parent)
         _exit(1); /* it died before it could be noticed */
@@ -226,7 +228,8 @@ int direct_prepare(unsigned vcpus, const char **why)
     host_look();
     scan_init();
     *why = "SIGCHLD";
-    if (sigaction(SIGCHLD, &plain, NULL)) /* stops are waited for, and children that end may not vanish by themselves */
+    if (sigaction(SIGCHLD, &plain,
+                  NULL)) /* stops are waited for, and children that end may not vanish by themselves */
         return -errno;
     *why = "memory shared with the processes that run user code";
     fd = memfd_create("diptych-calls", MFD_CLOEXEC);

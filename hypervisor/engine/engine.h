@@ -83,31 +83,29 @@ void engine_frame_protect(struct vcpu *self, mfn_t m);
  * are none. */
 void engine_frame_changed(struct vcpu *self, mfn_t m, unsigned off, unsigned len);
 
-/* The bits that select translations (mode, TS, TF) have changed: called after changing v->seg[CS], task_switched,
- * rflags.TF, user_mode. */
-void engine_mode_changed(struct vcpu *v);
-
 /* Runs fn(arg) with the guest's x87/SSE/AVX state put aside: the only way from light code to heavy code. */
 void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg);
 
 /* X(field, what is counted), since the vCPU was made. */
-#define ENGINE_STATS(X)                    \
-    X(blocks, "blocks translated")         \
-    X(guest_bytes, "guest code bytes")     \
-    X(host_bytes, "host code bytes")       \
-    X(invalidated, "blocks invalidated")   \
-    X(cache_flushes, "code cache flushes") \
-    X(enters, "enters")                    \
-    X(link_exits, "direct exits")          \
-    X(ind_misses, "indirect misses")       \
-    X(tlb_misses, "TLB misses")            \
-    X(tlb_fills, "TLB fills")              \
-    X(flush_user, "TLB flushes, user")     \
-    X(flush_all, "TLB flushes, all")       \
-    X(careful, "careful instructions")     \
-    X(faults, "host faults to guest")      \
-    X(kicks, "kicks")                      \
-    X(to_direct, "tasks to direct")        \
+#define ENGINE_STATS(X)                     \
+    X(blocks, "blocks translated")          \
+    X(guest_bytes, "guest code bytes")      \
+    X(host_bytes, "host code bytes")        \
+    X(invalidated, "blocks invalidated")    \
+    X(cache_flushes, "code cache flushes")  \
+    X(enters, "enters")                     \
+    X(link_exits, "direct exits")           \
+    X(ind_misses, "indirect misses")        \
+    X(tlb_misses, "TLB misses")             \
+    X(tlb_fills, "TLB fills")               \
+    X(flush_user, "TLB flushes, user")      \
+    X(flush_all, "TLB flushes, all")        \
+    X(careful, "careful instructions")      \
+    X(splits, "groups split")               \
+    X(store_words, "page-table stores")     \
+    X(faults, "host faults to guest")       \
+    X(kicks, "kicks")                       \
+    X(to_direct, "tasks to direct")         \
     X(to_translator, "tasks to translator") \
     DIRECT_STATS(X)
 

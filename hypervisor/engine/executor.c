@@ -16,16 +16,18 @@
  *
  * Light.
  */
+#include "engine/emulate.h"
 #include "engine/internal.h"
 
 /* Ticks of the TSC are taken for 0.4 ns: what follows are orders of magnitude. */
-#define MICROSECONDS(n) ((uint64_t)(n) * 2500u)
+#define MICROSECONDS(n) ((uint64_t)(n)*2500u)
 
 #define JUDGE_TRANSLATED MICROSECONDS(2000) /* how much is to be seen before a task is judged */
 #define JUDGE_DIRECT     MICROSECONDS(2000)
-#define CREDIT           MICROSECONDS(4000) /* for a task's first steps in direct execution, where its pages aren't mapped yet */
-#define ROUND_TRIP_FIRST MICROSECONDS(15)   /* before one has been seen */
-#define ROUND_TRIPS_UP   3u                 /* that a task must compute for each entry of its kernel */
+#define CREDIT \
+    MICROSECONDS(4000) /* for a task's first steps in direct execution, where its pages aren't mapped yet */
+#define ROUND_TRIP_FIRST MICROSECONDS(15) /* before one has been seen */
+#define ROUND_TRIPS_UP   3u               /* that a task must compute for each entry of its kernel */
 #define RETRY            MICROSECONDS(20000)
 #define RETRY_DOUBLED    7u /* times, at most */
 
@@ -174,6 +176,7 @@ bool engine_kicked(const struct vcpu *v)
 
 struct direct_job {
     struct engine_vcpu *e;
+    bool x87_shown; /* the area that the state was saved in has the x87 pointers */
     uint64_t user_ticks;
     enum direct_result result;
 };
@@ -181,8 +184,15 @@ struct direct_job {
 static void direct_job(void *arg)
 {
     struct direct_job *j = arg;
+    uint64_t *area = (uint64_t *)j->e->xsave_area;
 
+    /* Where translated code and the host have the guest's code and data is not for the guest to see (emulate_x87.c). */
+    if (j->x87_shown)
+        x87_area_saved(j->e, area, true);
+    else
+        area[1] = area[2] = 0;
     j->result = direct_run(j->e->direct, &j->e->v, j->e->xsave_area, &j->user_ticks);
+    x87_area_load(j->e, area, true);
 }
 
 /* What the stay has cost, and brought. */
@@ -203,9 +213,9 @@ static void account(struct engine_vcpu *e, uint64_t ticks, uint64_t user)
     }
 }
 
-bool exec_direct(struct engine_vcpu *e, bool *careful)
+bool exec_direct(struct engine_vcpu *e, uint32_t *form)
 {
-    struct direct_job job = {.e = e};
+    struct direct_job job = {.e = e, .x87_shown = x87_area_exposes(e)};
     struct exec *x = &e->exec;
     struct vcpu *v = &e->v;
     uint64_t began = __builtin_ia32_rdtsc();
@@ -219,7 +229,7 @@ bool exec_direct(struct engine_vcpu *e, bool *careful)
     case DIRECT_EXIT:
         return true;
     case DIRECT_ONE:
-        *careful = true;
+        *form = MODE_CAREFUL;
         break;
     case DIRECT_PAGE:
         /* Going back and forth costs: a program that does nothing but read its clock is better off here. */

@@ -12,8 +12,10 @@ int sandbox_prepare(void);
 
 /* What is needed beyond what every guest needs. */
 struct sandbox_needs {
-    bool exec_mappings;     /* mmap() of executable memory, because a domain that restarts gets new translation caches */
-    const int *tracees;     /* processes that threads will attach to: user code runs in them and their children (direct/) */
+    bool
+        exec_mappings; /* mmap() of executable memory, because a domain that restarts gets new translation caches */
+    const int *
+        tracees; /* processes that threads will attach to: user code runs in them and their children (direct/) */
     unsigned nr_tracees;
 };
 

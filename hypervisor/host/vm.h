@@ -37,7 +37,7 @@ struct vm_config {
     char *trace_file; /* NULL: stderr */
     bool trace_summary;
     enum engine_exec exec; /* how user code is run */
-    bool stats; /* print the engine's counts at the end */
+    bool stats;            /* print the engine's counts at the end */
 
     uint32_t debug;   /* enum debug_option */
     char *debug_file; /* NULL: stderr */

@@ -51,7 +51,8 @@ struct frame {
     uint32_t code_vcpus;
     uint32_t wtlb_vcpus;
     uint64_t code_lines; /* which 64-byte lines have been translated, a bit each */
-    uint32_t direct_vcpus; /* bit i set while a stub of vCPU slot i may have the frame mapped writable (direct/) */
+    uint32_t
+        direct_vcpus; /* bit i set while a stub of vCPU slot i may have the frame mapped writable (direct/) */
     uint32_t version; /* of a page table: counts changes of its entries. any thread reads */
 };
 
