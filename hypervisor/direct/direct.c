@@ -30,6 +30,8 @@ struct run {
     struct direct *d;
     struct space *sp;
     struct vcpu *v;
+    void *xsave;
+    bool taken;                /* the vCPU has the state that the stub has */
     enum direct_result result; /* with NEXT_LEAVE */
 };
 
@@ -110,6 +112,8 @@ static enum next on_segv(struct run *r, const siginfo_t *info)
             u->rip -= 1;
         return leave(r, DIRECT_ONE);
     }
+    /* Whoever kills a stub that has stopped for a signal leaves nothing of it; so nothing of the guest's may be in it only. */
+    r->taken = state_take(r->d, r->sp, r->v, r->xsave);
     switch (space_miss(r->d, r->sp, r->v, (uint64_t)info->si_addr, r->d->regs.rip)) {
     case MISS_MAPPED:
         return NEXT_ENTER;
@@ -180,6 +184,7 @@ static enum next resume(struct run *r)
     enum stub_stop stop;
     int status;
 
+    r->taken = false;
     stub_ptrace(PTRACE_SYSEMU, r->sp->pid, NULL, NULL); /* an error says that it is dying, which we see now */
     stop = stub_wait(r->sp->pid, &status);
     stay_account(d, __builtin_ia32_rdtsc() - began);
@@ -238,7 +243,7 @@ static void bury(struct direct *d, struct space *sp)
 
 enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave, uint64_t *user_ticks)
 {
-    struct run r = {.d = d, .v = v};
+    struct run r = {.d = d, .v = v, .xsave = xsave, .taken = true};
     int err;
 
     d->stats->entries++;
@@ -259,7 +264,7 @@ enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave, uin
     *user_ticks = d->user_ticks;
     d->stats->ticks += d->user_ticks;
     d->stats->ones += r.result == DIRECT_ONE;
-    if (!domain_ended(v->domain) && !state_take(d, r.sp, v, xsave))
+    if (!r.taken && !domain_ended(v->domain) && !state_take(d, r.sp, v, xsave))
         lost(&r);
     if (r.sp->dying)
         bury(d, r.sp);
