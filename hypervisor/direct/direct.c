@@ -180,16 +180,17 @@ static void stay_account(struct direct *d, uint64_t ticks)
 static enum next resume(struct run *r)
 {
     struct direct *d = r->d;
-    uint64_t began = __builtin_ia32_rdtsc();
+    uint64_t ticks = __builtin_ia32_rdtsc();
     enum stub_stop stop;
     int status;
 
     r->taken = false;
     stub_ptrace(PTRACE_SYSEMU, r->sp->pid, NULL, NULL); /* an error says that it is dying, which we see now */
     stop = stub_wait(r->sp->pid, &status);
-    stay_account(d, __builtin_ia32_rdtsc() - began);
+    ticks = __builtin_ia32_rdtsc() - ticks;
+    stay_account(d, ticks);
     __atomic_store_n(&d->running, 0, __ATOMIC_SEQ_CST);
-    place_after(d);
+    place_after(d, r->sp, ticks);
     if (stop == STUB_STOPPED)
         return on_stop(r, status);
     r->sp->dying = true;

@@ -123,14 +123,15 @@ struct direct {
     struct space *fpu_space; /* whose stub has the vector state that is in fpu[], or NULL */
     uint8_t *fpu;            /* host.xsave_size bytes */
     int cpu;                 /* that this thread is bound to, or -1 */
-    uint64_t cpu_since;      /* TSC */
-    uint64_t user_ticks;     /* of user code, in this direct_run() */
-    uint64_t shortest;       /* ticks from resuming a stub to its stop, the lowest of late */
-    bool floating;           /* another CPU is to be chosen when the stub stops */
-    uint64_t cpus[16];       /* where this thread may run, as sched_getaffinity() had it */
-    bool no_stubs;           /* the template is gone */
-    unsigned flips;          /* how often a page may turn from code to data before it is too often */
-    uint64_t flips_since;    /* TSC */
+    const struct space *
+        watched; /* place.c: whose stub's use of the CPU is being looked at, since when, and how long it has run */
+    uint64_t watch_tsc, watch_ns, watch_used, watch_ticks;
+    uint64_t user_ticks;  /* of user code, in this direct_run() */
+    uint64_t shortest;    /* ticks from resuming a stub to its stop, the lowest of late */
+    uint64_t cpus[16];    /* where this thread may run, as sched_getaffinity() had it */
+    bool no_stubs;        /* the template is gone */
+    unsigned flips;       /* how often a page may turn from code to data before it is too often */
+    uint64_t flips_since; /* TSC */
     struct direct_stats *stats;
 };
 
@@ -222,8 +223,8 @@ bool scan_seam_refuses(const uint8_t *page, const uint8_t *next, bool wide);
 void place_init(struct direct *d);
 /* Before the stub is resumed: it and this thread on one CPU. */
 void place_before(struct direct *d, struct space *sp);
-/* After it has stopped. */
-void place_after(struct direct *d);
+/* After it has stopped, ticks of the TSC later. */
+void place_after(struct direct *d, struct space *sp, uint64_t ticks);
 /* This thread may run anywhere again. */
 void place_release(struct direct *d);
 

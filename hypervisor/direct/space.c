@@ -451,6 +451,8 @@ void space_drop(struct direct *d, struct space *sp, bool gone)
         stub_end(d, sp->pid);
     if (d->fpu_space == sp)
         d->fpu_space = NULL;
+    if (d->watched == sp)
+        d->watched = NULL;
     sp->key = 0;
     sp->pid = 0;
 }
