@@ -256,7 +256,7 @@ enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave, uin
         d->stats->refused++;
         return DIRECT_PAGE;
     }
-    err = state_put(d, r.sp, v, xsave);
+    err = space_map_refused(d, r.sp, v) ? state_put(d, r.sp, v, xsave) : -ESRCH;
     if (err == -ESRCH)
         bury(d, r.sp);
     if (err)
@@ -301,6 +301,7 @@ struct direct *direct_attach(unsigned slot, struct direct_stats *stats)
         free(d);
         return NULL;
     }
+    d->max_regions = REGIONS_MIN + 2 * (unsigned)(machine.nr_frames / USER_REGION_PAGES);
     place_init(d);
     err = stub_attach(d, d->template->pid);
     if (!err)
@@ -323,6 +324,10 @@ void direct_detach(struct direct *d)
     stub_detach(d, d->template->pid);
     template_give_back(d->template);
     place_release(d);
+}
+
+void direct_free(struct direct *d)
+{
     free(d->fpu);
     free(d);
 }

@@ -51,10 +51,12 @@ unsigned direct_pids(int pids[MAX_VCPUS]);
 
 /*
  * Makes direct execution possible for the vCPU whose thread calls; slot: its bit in frame.direct_vcpus. NULL: it isn't (no template is
- * left, or the host refuses; said once). The caller gives it back to direct_detach() on the same thread. *stats are counted up.
+ * left, or the host refuses; said once). The caller gives it back to direct_detach() on the same thread, and to direct_free(). *stats are counted up.
  */
 struct direct *direct_attach(unsigned slot, struct direct_stats *stats);
 void direct_detach(struct direct *d);
+/* When no other thread can call direct_recheck() any more. */
+void direct_free(struct direct *d);
 
 /* Whether the vCPU is in a state that may run directly: user mode, flat segments as the host's, nothing that traps instructions. Light. */
 bool direct_fits(const struct vcpu *v);

@@ -58,15 +58,14 @@ struct stub_regs {
 };
 
 /* ---- template.c ---- */
-struct template
-{
+struct stub_template {
     int pid;                 /* 0: gone */
     bool attached;           /* to some vCPU's thread */
     struct stub_call *calls; /* STUB_CALLS_MAX of them, which the stub sees at STUB_CALLS */
 };
 
 struct host {
-    struct template template[MAX_VCPUS];
+    struct stub_template template[MAX_VCPUS];
     unsigned nr_templates;
     bool cpuid_traps;   /* CPUID faults in stubs */
     bool umip;          /* SGDT and the like fault in user mode */
@@ -77,8 +76,8 @@ struct host {
 
 extern struct host host;
 
-struct template *template_take(void);
-void template_give_back(struct template *t);
+struct stub_template *template_take(void);
+void template_give_back(struct stub_template *t);
 
 /* ---- a guest's address space, as far as its stub has it mapped ---- */
 
@@ -92,6 +91,12 @@ struct region {
     unsigned used;                    /* pages that aren't 0 */
     uint64_t page[USER_REGION_PAGES]; /* as user_pages() has them, with the rights that are mapped */
 };
+
+/*
+ * A vCPU's stubs have at most that many regions mapped, and twice as many as there is memory: a guest may show the same
+ * tables, and so its memory, at as many addresses as it likes.
+ */
+#define REGIONS_MIN 1024u
 
 #define REGION_BUCKETS 256u
 #define SPACES         32u
@@ -110,14 +115,23 @@ struct space {
     struct segment tls[HOST_TLS_NR]; /* as they are set in the stub; all zero: not present */
 };
 
+/* An access that the guest's tables didn't allow: most often the guest's kernel changes them, and it is tried again. */
+struct refused_access {
+    const struct space *space; /* NULL: none */
+    uint64_t va;
+    enum access access;
+};
+
 struct direct {
     uint32_t flushes;  /* own thread */
     uint32_t rechecks; /* any thread */
     int running;       /* stub that runs guest code or is about to; the signal handler's */
     uint32_t slot_bit; /* in frame.direct_vcpus */
-    struct template *template;
+    struct stub_template *template;
     struct space space[SPACES];
-    uint64_t clock; /* counts entries, for last_used */
+    struct refused_access refused;
+    unsigned nr_regions, max_regions; /* of all spaces */
+    uint64_t clock;                   /* counts entries, for last_used */
     unsigned nr_calls;
     struct stub_regs regs;   /* the guest's, in the stub that stopped last */
     struct space *fpu_space; /* whose stub has the vector state that is in fpu[], or NULL */
@@ -199,6 +213,9 @@ enum space_miss {
 
 /* A memory fault at address a of the instruction at rip. */
 enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, uint64_t a, uint64_t rip);
+
+/* Maps what was refused last, if it is allowed now: saves a miss. False: the stub is dying, or gone. */
+bool space_map_refused(struct direct *d, struct space *sp, struct vcpu *v);
 
 /* Whether the code at rip is known to be what may not run natively. */
 bool space_refuses(struct space *sp, uint64_t rip);

@@ -56,14 +56,20 @@ static uint64_t page_at(struct space *sp, uint64_t va)
     return r ? r->page[page_index(va)] : 0;
 }
 
-static void regions_free(struct space *sp)
+static void region_free(struct direct *d, struct region *r)
+{
+    d->nr_regions--;
+    free(r);
+}
+
+static void regions_free(struct direct *d, struct space *sp)
 {
     for (unsigned i = 0; i < REGION_BUCKETS; i++) {
         while (sp->bucket[i]) {
             struct region *r = sp->bucket[i];
 
             sp->bucket[i] = r->next;
-            free(r);
+            region_free(d, r);
         }
     }
 }
@@ -107,11 +113,53 @@ static bool space_reset(struct direct *d, struct space *sp)
     if (sp->dying)
         return false;
     d->stats->resets++;
-    regions_free(sp);
+    regions_free(d, sp);
     d->nr_calls = 0;
     sp->maps = 0;
     return call_add(d, sp, SYS_munmap, 0, STUB_CODE, 0, 0, 0, 0) &&
            call_add(d, sp, SYS_munmap, STUB_END, USER_END - STUB_END, 0, 0, 0, 0) && calls_do(d, sp);
+}
+
+/* ---- making room ---- */
+
+void space_drop(struct direct *d, struct space *sp, bool gone)
+{
+    regions_free(d, sp);
+    if (gone)
+        stub_reap(sp->pid);
+    else
+        stub_end(d, sp->pid);
+    if (d->fpu_space == sp)
+        d->fpu_space = NULL;
+    if (d->watched == sp)
+        d->watched = NULL;
+    if (d->refused.space == sp)
+        d->refused.space = NULL;
+    sp->key = 0;
+    sp->pid = 0;
+}
+
+static struct space *space_oldest(struct direct *d)
+{
+    struct space *old = NULL;
+
+    for (unsigned i = 0; i < SPACES; i++)
+        if (d->space[i].key && (!old || d->space[i].last_used < old->last_used))
+            old = &d->space[i];
+    return old;
+}
+
+/* Room for one more region: spaces that weren't used for long go, then what this one has. False: its stub is gone. */
+static bool regions_make_room(struct direct *d, struct space *sp)
+{
+    while (d->nr_regions >= d->max_regions) {
+        struct space *old = space_oldest(d);
+
+        if (old == sp)
+            return space_reset(d, sp);
+        space_drop(d, old, false);
+    }
+    return true;
 }
 
 /* ---- after a flush ---- */
@@ -193,7 +241,7 @@ static bool space_check(struct direct *d, struct space *sp, struct vcpu *v)
                 return space_reset(d, sp);
             if (r->used == 0) {
                 *p = r->next;
-                free(r);
+                region_free(d, r);
             } else {
                 p = &r->next;
             }
@@ -281,7 +329,7 @@ static bool run_map(struct direct *d, struct space *sp, struct region *r, const 
     return true;
 }
 
-static struct region *region_make(struct space *sp, struct vcpu *v, uint64_t va)
+static struct region *region_make(struct direct *d, struct space *sp, struct vcpu *v, uint64_t va)
 {
     struct region *r = region_find(sp, va);
     struct region **b = bucket_of(sp, va);
@@ -293,6 +341,7 @@ static struct region *region_make(struct space *sp, struct vcpu *v, uint64_t va)
         r = calloc(1, sizeof(*r));
         if (!r)
             return NULL;
+        d->nr_regions++;
         r->va = va & ~((1UL << USER_REGION_SHIFT) - 1);
         r->tables = tables;
         r->next = *b;
@@ -318,7 +367,7 @@ static enum space_miss map_around(struct direct *d, struct space *sp, struct vcp
                                   enum access access)
 {
     uint64_t now[USER_REGION_PAGES], want[USER_REGION_PAGES] = {0};
-    struct region *r = region_make(sp, v, va);
+    struct region *r = region_make(d, sp, v, va);
     struct user_region tables;
     unsigned at = page_index(va);
     unsigned around = access == ACCESS_FETCH ? AROUND_CODE : AROUND_DATA;
@@ -394,7 +443,7 @@ enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, u
     uint32_t pfec;
 
     d->stats->misses++;
-    if (sp->maps > host.map_limit && !space_reset(d, sp))
+    if ((sp->maps > host.map_limit && !space_reset(d, sp)) || !regions_make_room(d, sp))
         return MISS_GONE;
     /* The signal doesn't say what kind of access it was; what is mapped does. */
     if (!(at_rip & USER_PAGE_X)) {
@@ -409,9 +458,12 @@ enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, u
     if (access == ACCESS_FETCH && page & PAGE_REFUSED)
         return MISS_PAGE;
     if (a >= USER_END || a < host.lowest || (a >= STUB_CODE && a < STUB_END) ||
-        (access != ACCESS_FETCH && page & USER_PAGE_W) || !v->ops->walk(v, GVA(a), access, &t, &pfec) ||
-        t.trapped)
+        (access != ACCESS_FETCH && page & USER_PAGE_W))
         return MISS_ONE;
+    if (!v->ops->walk(v, GVA(a), access, &t, &pfec)) {
+        d->refused = (struct refused_access){.space = sp, .va = a, .access = access};
+        return MISS_ONE;
+    }
     if (is_flip(page, access, t.mfn) && !may_flip(d))
         return MISS_TRANSLATE;
     miss = map_around(d, sp, v, a, access);
@@ -421,6 +473,20 @@ enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, u
     if (access == ACCESS_FETCH && !(page & USER_PAGE_X))
         return page & PAGE_REFUSED ? MISS_PAGE : MISS_ONE;
     return access == ACCESS_WRITE && !(page & USER_PAGE_W) ? MISS_ONE : MISS_MAPPED;
+}
+
+bool space_map_refused(struct direct *d, struct space *sp, struct vcpu *v)
+{
+    struct refused_access refused = d->refused;
+    struct user_region tables;
+    uint64_t page;
+
+    d->refused.space = NULL;
+    if (refused.space != sp || page_at(sp, refused.va) || !v->ops->user_region(v, GVA(refused.va), &tables))
+        return true;
+    v->ops->user_pages(v, &tables, page_index(refused.va), 1, &page);
+    return !page || !regions_make_room(d, sp) ||
+           map_around(d, sp, v, refused.va, refused.access) != MISS_GONE;
 }
 
 bool space_refuses(struct space *sp, uint64_t rip)
@@ -441,31 +507,6 @@ unsigned space_code(struct space *sp, uint64_t va, uint8_t *bytes, unsigned n)
 }
 
 /* ---- which space ---- */
-
-void space_drop(struct direct *d, struct space *sp, bool gone)
-{
-    regions_free(sp);
-    if (gone)
-        stub_reap(sp->pid);
-    else
-        stub_end(d, sp->pid);
-    if (d->fpu_space == sp)
-        d->fpu_space = NULL;
-    if (d->watched == sp)
-        d->watched = NULL;
-    sp->key = 0;
-    sp->pid = 0;
-}
-
-static struct space *space_oldest(struct direct *d)
-{
-    struct space *old = NULL;
-
-    for (unsigned i = 0; i < SPACES; i++)
-        if (d->space[i].key && (!old || d->space[i].last_used < old->last_used))
-            old = &d->space[i];
-    return old;
-}
 
 /* A space without a stub, which one is dropped for if need be. */
 static struct space *space_free_one(struct direct *d)

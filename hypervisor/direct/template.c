@@ -183,7 +183,7 @@ static int template_wait(int report, pid_t pid)
     return n == (ssize_t)sizeof(err) ? -err : -EIO;
 }
 
-static int template_make(struct template *t, int calls_fd, off_t calls_at)
+static int template_make(struct stub_template *t, int calls_fd, off_t calls_at)
 {
     const pid_t parent = getpid();
     int report[2];
@@ -241,7 +241,7 @@ int direct_prepare(unsigned vcpus, const char **why)
         return err;
     }
     for (unsigned i = 0; i < vcpus; i++) {
-        struct template *t = &host.template[i];
+        struct stub_template *t = &host.template[i];
 
         *why = "a process to run user code in";
         t->calls = mmap(NULL, one, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(i * one));
@@ -263,9 +263,9 @@ unsigned direct_pids(int pids[MAX_VCPUS])
     return host.nr_templates;
 }
 
-struct template *template_take(void)
+struct stub_template *template_take(void)
 {
-    struct template *t = NULL;
+    struct stub_template *t = NULL;
 
     lock_acquire(&template_lock);
     for (unsigned i = 0; i < host.nr_templates && !t; i++)
@@ -277,7 +277,7 @@ struct template *template_take(void)
     return t;
 }
 
-void template_give_back(struct template *t)
+void template_give_back(struct stub_template *t)
 {
     lock_acquire(&template_lock);
     t->attached = false;

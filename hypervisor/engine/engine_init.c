@@ -173,6 +173,8 @@ void engine_vcpu_destroy(struct vcpu *v)
         cache_flush(e); /* gives up the frames' code bits */
         engine_slots[e->slot] = NULL;
     }
+    if (e->direct)
+        direct_free(e->direct);
     cache_destroy(e);
     if (e->shadow_map)
         munmap(e->shadow_map, 2 * (SHADOW_SIZE + PAGE_SIZE));
@@ -217,12 +219,8 @@ void engine_thread_stop(struct vcpu *v)
     stack_t ss = {.ss_flags = SS_DISABLE};
 
     vcpu_current = NULL;
-    if (engine_of(v)->direct) {
-        struct direct *d = engine_of(v)->direct;
-
-        engine_of(v)->direct = NULL;
-        direct_detach(d);
-    }
+    if (engine_of(v)->direct)
+        direct_detach(engine_of(v)->direct);
     v->tid = 0;
     sigaltstack(&ss, NULL);
 }
