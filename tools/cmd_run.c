@@ -189,7 +189,7 @@ static const struct option_row run_options[] = {
      set_on_poweroff},
     {"on-reboot", 0, ARG_REQUIRED, "ACTION", "when it reboots [restart]", set_on_reboot},
     {"on-crash", 0, ARG_REQUIRED, "ACTION", "when it crashes [destroy]", set_on_crash},
-    {"exec", 0, ARG_REQUIRED, "HOW", "how the guest's user code is run: auto, translate,\ndirect [translate]",
+    {"exec", 0, ARG_REQUIRED, "HOW", "how the guest's user code is run: auto, translate,\ndirect [auto]",
      set_exec},
     {"trace", 0, ARG_OPTIONAL, "FILTER",
      "print hypercalls: names, sub-operations, %groups,\n!names; see diptych(1)", set_trace},

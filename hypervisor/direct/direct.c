@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -22,6 +23,12 @@
 #define SYSCALL_STOP  (SIGTRAP | 0x80)
 
 #define DR6_BS 0x4000u
+
+void warn_once(bool *said, const char *what, int err)
+{
+    if (!__atomic_exchange_n(said, true, __ATOMIC_RELAXED))
+        diag_warn("%s%s%s", what, err ? ": " : "", err ? strerror(err) : "");
+}
 
 /* What to do about a stop. */
 enum next { NEXT_RESUME, NEXT_ENTER, NEXT_LEAVE };
@@ -237,8 +244,8 @@ static void bury(struct direct *d, struct space *sp)
 {
     static bool said;
 
-    if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
-        diag_warn("a process that ran user code of the guest was killed from outside; going on without it");
+    warn_once(&said, "a process that ran user code of the guest was killed from outside; going on without it",
+              0);
     space_drop(d, sp, true);
 }
 
@@ -289,6 +296,7 @@ static int xsave_size_ask(int pid)
 
 struct direct *direct_attach(unsigned slot, struct direct_stats *stats)
 {
+    static bool attaching;
     struct direct *d = calloc(1, sizeof(*d));
     int err = -ENOMEM;
 
@@ -308,7 +316,7 @@ struct direct *direct_attach(unsigned slot, struct direct_stats *stats)
         err = xsave_size_ask(d->template->pid);
     d->fpu = err ? NULL : calloc(1, host.xsave_size);
     if (!d->fpu) {
-        diag_warn("no direct execution of user code: attaching to its process: error %d", err);
+        warn_once(&attaching, "user code can't run directly here and is translated: ptrace", -err);
         d->template->pid = 0;
         free(d);
         return NULL;

@@ -149,6 +149,9 @@ struct direct {
     struct direct_stats *stats;
 };
 
+/* A warning, with the error if there is one, unless it has been said. Any thread. */
+void warn_once(bool *said, const char *what, int err);
+
 /* ---- stub.c: processes ---- */
 
 enum stub_stop { STUB_STOPPED, STUB_DYING, STUB_GONE };

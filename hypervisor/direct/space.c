@@ -18,7 +18,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "base/diag.h"
 #include "direct/internal.h"
 #include "engine/engine.h"
 
@@ -523,6 +522,7 @@ static struct space *space_free_one(struct direct *d)
 
 static struct space *space_make(struct direct *d, uint64_t key)
 {
+    static bool said;
     struct space *sp;
     int pid;
 
@@ -538,8 +538,7 @@ static struct space *space_make(struct direct *d, uint64_t key)
         pid = stub_make(d);
     }
     if (pid < 0) {
-        if (!d->no_stubs)
-            diag_warn("no more processes for user code, which is translated now: %s", strerror(-pid));
+        warn_once(&said, "no more processes for user code, which is translated now", -pid);
         d->no_stubs = true;
         return NULL;
     }
