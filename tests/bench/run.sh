@@ -1,13 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs the benchmark program natively, in Diptych, in QEMU TCG and in User Mode Linux, interleaved, and compares.
+# Runs the benchmark program natively, in Diptych, in QEMU TCG and in User Mode Linux, interleaved, and
+# compares.
 #
 #   run.sh [--quick] [--rounds N] [--only ROW[,ROW...]] [--in ENVIRONMENT[,ENVIRONMENT...]] [--kernel NAME]
 #
-# Environments: native, diptych, tcg-max, tcg-qemu64, uml; one that isn't installed is named and left out. One vCPU, 512 MiB.
-# Each round runs every environment once; the table has the medians. Raw lines: build/bench/raw ("ENVIRONMENT ROW NS", a line
-# a measurement). Exit status: 0, or 1 when a floor of compare.awk is missed, an answer was wrong or a guest's clock lies.
+# Environments: native, diptych, tcg-max, tcg-qemu64, uml; one that isn't installed is named and left out. One
+# vCPU, 512 MiB. Each round runs every environment once; the table has the medians. Raw lines: build/bench/raw
+# ("ENVIRONMENT ROW NS", a line a measurement). Exit status: 0, or 1 when a floor of compare.awk is missed, an
+# answer was wrong or a guest's clock lies.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 2
@@ -33,7 +35,8 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     *)
-        echo "bench: unknown option $1; options: --quick --rounds N --only ROWS --in ENVIRONMENTS --kernel NAME" >&2
+        echo "bench: unknown option $1; options:" \
+            "--quick --rounds N --only ROWS --in ENVIRONMENTS --kernel NAME" >&2
         exit 2
         ;;
     esac
@@ -72,7 +75,8 @@ take() {
         END { if (!ended) complain("did not get to the end; see build/bench/log-" e); exit bad }'
 }
 
-# footprint: KiB that Diptych has resident beyond the guest's own memory, which is its largest shared mapping. Pages mapped
+# footprint: KiB that Diptych has resident beyond the guest's own memory, which is its largest shared mapping.
+# Pages mapped
 # twice count once (Pss). It is the child of timeout(1), whose process id boot.sh's shell left in $out/pid.
 footprint() {
     parent=$(cat $out/pid 2>/dev/null) || return
@@ -105,9 +109,11 @@ run() {
     uml) runner=uml ;;
     esac
     rm -f $out/pid
-    RUNNER=$runner QEMU_CPU=${1#tcg-} sh -c 'echo $$ >build/bench/pid; exec sh tests/guests/boot.sh "$@"' boot \
+    RUNNER=$runner QEMU_CPU=${1#tcg-} \
+        sh -c 'echo $$ >build/bench/pid; exec sh tests/guests/boot.sh "$@"' boot \
         --kernel "$kernel" --initrd $out/bench.cpio.gz --memory 512M --vcpus 1 --timeout 900 \
-        --cmdline "quiet panic=-1 diptych_do=bench diptych_args=\"$arguments\"" </dev/null 2>"$log-stderr" | stamped >"$log" &
+        --cmdline "quiet panic=-1 diptych_do=bench diptych_args=\"$arguments\"" </dev/null 2>"$log-stderr" |
+            stamped >"$log" &
     reader=$!
     if [ "$1" = diptych ]; then
         largest=0
@@ -158,5 +164,6 @@ while [ $round -le "$rounds" ]; do
     round=$((round + 1))
 done
 awk -f tests/bench/compare.awk $out/raw || status=1
-[ -z "$busy" ] || echo "bench: taken on a busy machine (load average $busy before the start): not to be quoted"
+[ -z "$busy" ] ||
+    echo "bench: taken on a busy machine (load average $busy before the start): not to be quoted"
 exit $status

@@ -5,13 +5,14 @@
 #
 #   fetch-kernel.sh [--refresh] NAME...      NAMEs are in the table below
 #
-# Prints the path of each kernel image, one a line, on stdout; what it does goes to stderr. A kernel that is there is
-# not fetched again, so after the first time no network is needed. --refresh asks for the newest, and keeps what is
-# there if it can't be had.
+# Prints the path of each kernel image, one a line, on stdout; what it does goes to stderr. A kernel that is
+# there is not fetched again, so after the first time no network is needed. --refresh asks for the newest, and
+# keeps what is there if it can't be had.
 #
-# Relies on apt alone: a private apt directory for each suite, filled from the mirror that this machine's apt is configured with.
-# So the chain of trust is Debian's own: InRelease checked by gpgv with debian-archive-keyring, Packages by InRelease, the
-# package by Packages. Nothing is installed and the machine's own apt state is not touched.
+# Relies on apt alone: a private apt directory for each suite, filled from the mirror that this machine's apt
+# is configured with. So the chain of trust is Debian's own: InRelease checked by gpgv with
+# debian-archive-keyring, Packages by InRelease, the package by Packages. Nothing is installed and the
+# machine's own apt state is not touched.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
@@ -41,7 +42,9 @@ apt_root() {
     mkdir -p "$root/state/lists/partial" "$root/cache/archives/partial" || return 1
     : >"$root/status"
     archive=$(targets | awk '$2 !~ /security|updates|backports|\// && $1 !~ /security/' | awk -v s="$1" '
-        $2 == s { print $1; found = 1; exit } NR == 1 { first = $1 } END { if (!found) print first }' | head -n 1)
+        $2 == s { print $1; found = 1; exit }
+        NR == 1 { first = $1 }
+        END { if (!found) print first }' | head -n 1)
     security=$(targets | awk '$2 ~ /-security$/ { print $1; exit }')
     if [ -z "$archive" ]; then
         say "apt has no Debian archive configured (apt-get indextargets names none)"
@@ -62,7 +65,8 @@ in_root() {
     command=$2
     shift 2
     "$command" -q -o Dir::State="$in_root/state" -o Dir::State::status="$in_root/status" \
-        -o Dir::Cache="$in_root/cache" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Etc::sourcelist="$in_root/sources.list" \
+        -o Dir::Cache="$in_root/cache" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+        -o Dir::Etc::sourcelist="$in_root/sources.list" \
         -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferences=/dev/null \
         -o Dir::Etc::preferencesparts=/dev/null -o APT::Architecture=amd64 -o APT::Architectures::=amd64 \
         -o APT::Sandbox::User= -o APT::Get::List-Cleanup=0 -o Acquire::Languages=none \
@@ -127,7 +131,8 @@ fetch() {
         say "$1: fetching $package of Debian $2"
         for pause in 0 5 20; do
             sleep $pause
-            (cd "$root/cache" && rm -f ./*.deb && in_root "$root" apt-get download "$package" >"$root/log" 2>&1) && break
+            (cd "$root/cache" && rm -f ./*.deb &&
+                in_root "$root" apt-get download "$package" >"$root/log" 2>&1) && break
             say "$1: the mirror had trouble with $package (it may be in mid-sync)"
         done
         deb=$(find "$root/cache" -maxdepth 1 -name '*.deb' | head -n 1)
