@@ -18,8 +18,8 @@ struct translation {
 };
 
 /*
- * Where the user's page tables map 2 MiB of addresses, as user_region() finds it. Two that are equal stand for
- * the same 512 translations.
+ * Where the user's page tables map 2 MiB of addresses, as user_region() finds it. Two that are equal stand
+ * for the same 512 translations.
  */
 struct user_region {
     mfn_t table; /* the leaf table */
@@ -28,7 +28,10 @@ struct user_region {
     uint32_t rights; /* USER_PAGE_* that the tables above leave */
 };
 
-/* A page as user_pages() says it: frame number << PAGE_SHIFT, and what may be done there without asking the tables again. */
+/*
+ * A page as user_pages() says it: frame number << PAGE_SHIFT, and what may be done there without asking the
+ * tables again.
+ */
 #define USER_PAGE_R 1u
 #define USER_PAGE_W 2u
 #define USER_PAGE_X 4u
@@ -62,24 +65,30 @@ struct guest_ops {
     /* What identifies the user's address space: the frame of its page-table base; 0: there is none. */
     uint64_t (*user_space)(const struct vcpu *v);
 
-    /* What identifies the guest's thread whose user code runs; not 0. The panel tells engine_task_changed() when it changes. */
+    /*
+     * What identifies the guest's thread whose user code runs; not 0. The panel tells engine_task_changed()
+     * when it changes.
+     */
     uint64_t (*user_task)(const struct vcpu *v);
 
     /*
-     * Looks at the user's tables for the 2 MiB that address a (of the lower half) lies in. Sets no accessed or dirty bits. False: nothing
-     * is mapped there, or may be used only by walk().
+     * Looks at the user's tables for the 2 MiB that address a (of the lower half) lies in. Sets no accessed
+     * or dirty bits. False: nothing is mapped there, or may be used only by walk().
      */
     bool (*user_region)(struct vcpu *v, gva_t a, struct user_region *r);
 
     /*
-     * What entries first .. first + n - 1 of r's table allow now: page[] has a frame and USER_PAGE_* each, or 0 for what
-     * only walk() can say: entries that aren't present, accessed and the domain's own. USER_PAGE_W only if the entry is
-     * dirty already.
+     * What entries first .. first + n - 1 of r's table allow now: page[] has a frame and USER_PAGE_* each, or
+     * 0 for what only walk() can say: entries that aren't present, accessed and the domain's own. USER_PAGE_W
+     * only if the entry is dirty already.
      */
     void (*user_pages)(struct vcpu *v, const struct user_region *r, unsigned first, unsigned n,
                        uint64_t *page);
 
-    /* The descriptor that a selector names in the guest's tables, as loading it would leave it; false: it can't be loaded. */
+    /*
+     * The descriptor that a selector names in the guest's tables, as loading it would leave it; false: it
+     * can't be loaded.
+     */
     bool (*user_segment)(struct vcpu *v, uint16_t selector, struct segment *s);
 };
 

@@ -2,8 +2,9 @@
 /*
  * The direct executor's run loop: enter the stub, see why it stopped.
  *
- * What a stop means is read off the signal and the bytes of code before rip. Whatever isn't plainly a system call or a miss of the mirror
- * is undone, back to the instruction, and left to the translator, which raises the exact exception (DIRECT_ONE).
+ * What a stop means is read off the signal and the bytes of code before rip. Whatever isn't plainly a system
+ * call or a miss of the mirror is undone, back to the instruction, and left to the translator, which raises
+ * the exact exception (DIRECT_ONE).
  */
 #include <elf.h>
 #include <errno.h>
@@ -58,7 +59,8 @@ static enum next lost(struct run *r)
 }
 
 /*
- * SYSCALL, or INT 0x80 from 32-bit code. The stub is stopped behind the instruction; rcx and r11 are as SYSCALL leaves them.
+ * SYSCALL, or INT 0x80 from 32-bit code. The stub is stopped behind the instruction; rcx and r11 are as
+ * SYSCALL leaves them.
  */
 static enum next on_syscall(struct run *r)
 {
@@ -97,7 +99,10 @@ static enum next on_trap(struct run *r, const siginfo_t *info)
     return leave(r, DIRECT_ONE);
 }
 
-/* The host has emulated a call of its vsyscall page: undone; what the guest has there is the translator's to see. */
+/*
+ * The host has emulated a call of its vsyscall page: undone; what the guest has there is the translator's to
+ * see.
+ */
 static enum next on_vsyscall(struct run *r, const siginfo_t *info)
 {
     struct stub_regs *u = &r->d->regs;
@@ -119,7 +124,10 @@ static enum next on_segv(struct run *r, const siginfo_t *info)
             u->rip -= 1;
         return leave(r, DIRECT_ONE);
     }
-    /* Whoever kills a stub that has stopped for a signal leaves nothing of it; so nothing of the guest's may be in it only. */
+    /*
+     * Whoever kills a stub that has stopped for a signal leaves nothing of it; so nothing of the guest's may
+     * be in it only.
+     */
     r->taken = state_take(r->d, r->sp, r->v, r->xsave);
     switch (space_miss(r->d, r->sp, r->v, (uint64_t)info->si_addr, r->d->regs.rip)) {
     case MISS_MAPPED:
@@ -217,7 +225,9 @@ static void run(struct run *r)
         long err = next == NEXT_ENTER ? stub_ptrace(PTRACE_SETREGS, r->sp->pid, NULL, &d->regs) : 0;
 
         if (err < 0) {
-            /* A register has a value that the host doesn't let a process have; or the stub has been killed. */
+            /*
+             * A register has a value that the host doesn't let a process have; or the stub has been killed.
+             */
             r->result = err == -EIO ? DIRECT_ONE : DIRECT_TRANSLATE;
             return;
         }

@@ -2,8 +2,9 @@
 /*
  * Which states of a vCPU may run directly. Light.
  *
- * Selectors that user code can see are those of the guest; a Linux guest's descriptors 4 to 6 and 12 to 14 are the host's, and with any
- * others the translator goes on. So with anything that makes instructions trap, since a stub's wouldn't.
+ * Selectors that user code can see are those of the guest; a Linux guest's descriptors 4 to 6 and 12 to 14
+ * are the host's, and with any others the translator goes on. So with anything that makes instructions trap,
+ * since a stub's wouldn't.
  */
 #include "direct/internal.h"
 

@@ -9,8 +9,8 @@
 #include "mem/machine.h"
 
 /*
- * Where a stub has what is its own: a page of code, then the calls that the code is to make. Far from where programs put anything; if
- * a guest's does, it runs in the translator.
+ * Where a stub has what is its own: a page of code, then the calls that the code is to make. Far from where
+ * programs put anything; if a guest's does, it runs in the translator.
  */
 #define STUB_CODE        0x4f0000000000UL
 #define STUB_CALLS       (STUB_CODE + PAGE_SIZE)
@@ -50,7 +50,10 @@ static inline uint64_t stub_address(const char *label)
     return STUB_CODE + (uint64_t)(label - stub_code);
 }
 
-/* What PTRACE_GETREGS and PTRACE_SETREGS transfer (struct user_regs_struct of asm/user_64.h; libc's header has a PAGE_SIZE of its own). */
+/*
+ * What PTRACE_GETREGS and PTRACE_SETREGS transfer (struct user_regs_struct of asm/user_64.h; libc's header
+ * has a PAGE_SIZE of its own).
+ */
 struct stub_regs {
     uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs,
         eflags, rsp, ss;
@@ -93,8 +96,8 @@ struct region {
 };
 
 /*
- * A vCPU's stubs have at most that many regions mapped, and twice as many as there is memory: a guest may show the same
- * tables, and so its memory, at as many addresses as it likes.
+ * A vCPU's stubs have at most that many regions mapped, and twice as many as there is memory: a guest may
+ * show the same tables, and so its memory, at as many addresses as it likes.
  */
 #define REGIONS_MIN 1024u
 
@@ -115,7 +118,10 @@ struct space {
     struct segment tls[HOST_TLS_NR]; /* as they are set in the stub; all zero: not present */
 };
 
-/* An access that the guest's tables didn't allow: most often the guest's kernel changes them, and it is tried again. */
+/*
+ * An access that the guest's tables didn't allow: most often the guest's kernel changes them, and it is tried
+ * again.
+ */
 struct refused_access {
     const struct space *space; /* NULL: none */
     uint64_t va;
@@ -137,8 +143,8 @@ struct direct {
     struct space *fpu_space; /* whose stub has the vector state that is in fpu[], or NULL */
     uint8_t *fpu;            /* host.xsave_size bytes */
     int cpu;                 /* that this thread is bound to, or -1 */
-    const struct space *
-        watched; /* place.c: whose stub's use of the CPU is being looked at, since when, and how long it has run */
+    /* place.c: whose stub's use of the CPU is being looked at, since when, and how long it has run. */
+    const struct space *watched;
     uint64_t watch_tsc, watch_ns, watch_used, watch_ticks;
     uint64_t user_ticks;  /* of user code, in this direct_run() */
     uint64_t shortest;    /* ticks from resuming a stub to its stop, the lowest of late */
@@ -159,12 +165,16 @@ enum stub_stop { STUB_STOPPED, STUB_DYING, STUB_GONE };
 /* Waits for the stub to stop. STUB_DYING: stopped for the last time, its registers can be read. */
 enum stub_stop stub_wait(int pid, int *status);
 
-/* Whether a stopped stub has been killed meanwhile, and has stopped on its way out: resumed now, it would be gone without a word. */
+/*
+ * Whether a stopped stub has been killed meanwhile, and has stopped on its way out: resumed now, it would be
+ * gone without a word.
+ */
 bool stub_is_dying(int pid);
 
 /*
- * Makes the stub execute the d->nr_calls calls in d's array, which is empty afterwards, up to the first that fails. The number of those
- * that didn't; *result is what the last one returned. -1: the stub is dying, or gone.
+ * Makes the stub execute the d->nr_calls calls in d's array, which is empty afterwards, up to the first that
+ * fails. The number of those that didn't; *result is what the last one returned. -1: the stub is dying, or
+ * gone.
  */
 int stub_do_calls(struct direct *d, int pid, long *result, int *child);
 
@@ -186,17 +196,24 @@ void stub_reap(int pid);
 long stub_ptrace(long request, int pid, const void *addr, void *data);
 
 /*
- * The same for asking a stopped stub about its state: if somebody has killed it meanwhile it stops once more on its way out, with the same
- * state, and is asked there; sp->dying says so then. -ESRCH: there is nothing left of it.
+ * The same for asking a stopped stub about its state: if somebody has killed it meanwhile it stops once more
+ * on its way out, with the same state, and is asked there; sp->dying says so then. -ESRCH: there is nothing
+ * left of it.
  */
 long stub_ask(long request, struct space *sp, const void *addr, void *data);
 
 /* ---- state.c: the guest's registers in a stub ---- */
-/* The vCPU's vector state to the stub, its general registers to d->regs. 0, -EINVAL: the host won't have this state, -ESRCH: the stub is gone. */
+/*
+ * The vCPU's vector state to the stub, its general registers to d->regs. 0, -EINVAL: the host won't have this
+ * state, -ESRCH: the stub is gone.
+ */
 int state_put(struct direct *d, struct space *sp, struct vcpu *v, void *xsave);
 /* Fetches general registers into d->regs. False: the stub is gone. */
 bool state_fetch(struct direct *d, struct space *sp);
-/* From d->regs and the stub's vector state to the vCPU. False: the stub is gone, and with it the vector state. */
+/*
+ * From d->regs and the stub's vector state to the vCPU. False: the stub is gone, and with it the vector
+ * state.
+ */
 bool state_take(struct direct *d, struct space *sp, struct vcpu *v, void *xsave);
 
 /* ---- space.c ---- */
@@ -230,8 +247,10 @@ unsigned space_code(struct space *sp, uint64_t va, uint8_t *bytes, unsigned n);
 /* Before any other. */
 void scan_init(void);
 
-/* Whether the page of code has an instruction that must not run natively; wide: in 32-bit code, too. The last SCAN_SEAM bytes aren't looked
- * at. */
+/*
+ * Whether the page of code has an instruction that must not run natively; wide: in 32-bit code, too. The last
+ * SCAN_SEAM bytes aren't looked at.
+ */
 bool scan_refuses(const uint8_t *page, bool wide);
 
 /* Whether one begins in the last SCAN_SEAM bytes of the page, if the other page follows. */

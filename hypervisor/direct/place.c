@@ -2,10 +2,12 @@
 /*
  * On which CPU user code runs: on that of the vCPU's thread.
  *
- * Only one of the two ever runs, and handing over from one to the other costs six times as much when they are on two CPUs (the other one has
- * to be woken from idle). The host's scheduler tends to put them on two, so both are bound to one. But then it can't move them when
- * somebody else wants that CPU. So we do that ourselves: vCPUs of this process keep off each other's CPUs as long as there are others, and
- * every ten milliseconds a stub's CPU time is compared with how long it should have had: if much is missing, both go elsewhere.
+ * Only one of the two ever runs, and handing over from one to the other costs six times as much when they are
+ * on two CPUs (the other one has to be woken from idle). The host's scheduler tends to put them on two, so
+ * both are bound to one. But then it can't move them when somebody else wants that CPU. So we do that
+ * ourselves: vCPUs of this process keep off each other's CPUs as long as there are others, and every ten
+ * milliseconds a stub's CPU time is compared with how long it should have had: if much is missing, both go
+ * elsewhere.
  *
  * Light: raw system calls only.
  */
@@ -111,7 +113,10 @@ static void watch(struct direct *d, struct space *sp)
     d->watch_used = clock_ns(clock_of(sp->pid));
 }
 
-/* Whether somebody else takes much of the CPU: the stub that we have watched should have used it all the time that we waited. */
+/*
+ * Whether somebody else takes much of the CPU: the stub that we have watched should have used it all the time
+ * that we waited.
+ */
 static bool crowded(const struct direct *d)
 {
     uint64_t ticks = __builtin_ia32_rdtsc() - d->watch_tsc;

@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which pages of code may run natively: those without an instruction that would show the guest the host instead of its own machine, or
- * that leaves user mode without a trace of where from.
+ * Which pages of code may run natively: those without an instruction that would show the guest the host
+ * instead of its own machine, or that leaves user mode without a trace of where from.
  *
- *   0f a2            CPUID, where the host can't make it fault
- *   0f 03            LSL: the limit of the host's GDT entry 15 is the number of the host's CPU
- *   0f 01 d0         XGETBV: the host's XCR0 has features that guests aren't shown
- *   0f 01 f9         RDTSCP    } TSC_AUX is the number of the host's CPU
- *   f3 0f c7 /7      RDPID     }
- *   0f 01, 0f 00     SGDT, SIDT, SMSW, SLDT, STR, where nothing makes them fault (UMIP)
- *   0f 34            SYSENTER: the host's kernel doesn't keep RIP
- *   0f 05            SYSCALL in 32-bit code: the same
- *   cd 80            INT 0x80 in 64-bit code: the host's kernel drops the upper half of RAX
+ *   0f a2            CPUID, where the host can't make it fault 0f 03            LSL: the limit of the host's
+ * GDT entry 15 is the number of the host's CPU 0f 01 d0         XGETBV: the host's XCR0 has features that
+ * guests aren't shown 0f 01 f9         RDTSCP    } TSC_AUX is the number of the host's CPU f3 0f c7 /7
+ * RDPID     } 0f 01, 0f 00     SGDT, SIDT, SMSW, SLDT, STR, where nothing makes them fault (UMIP) 0f 34
+ *      SYSENTER: the host's kernel doesn't keep RIP 0f 05            SYSCALL in 32-bit code: the same cd 80
+ *          INT 0x80 in 64-bit code: the host's kernel drops the upper half of RAX
  *
- * First the bytes are looked for at every offset. One page of sixteen has some, and nearly all of them are part of other instructions (and
- * $15 before an addition reads 0f 03). So what lies before them is decoded, from every offset that could be the start of an
- * instruction: x86 code falls into step with itself after a few instructions, and if none of these decodings comes upon the bytes as an
- * instruction they are none. A program that hides one may find out about its host what we'd rather not show; it gains nothing else.
+ * First the bytes are looked for at every offset. One page of sixteen has some, and nearly all of them are
+ * part of other instructions (and $15 before an addition reads 0f 03). So what lies before them is decoded,
+ * from every offset that could be the start of an instruction: x86 code falls into step with itself after a
+ * few instructions, and if none of these decodings comes upon the bytes as an instruction they are none. A
+ * program that hides one may find out about its host what we'd rather not show; it gains nothing else.
  */
 #include <Zydis/Zydis.h>
 #include <string.h>
 
 #include "direct/internal.h"
 
-/* Decodings start at each of LEAD_STARTS offsets that end LEAD_STEP bytes before the place, and where functions begin. */
+/*
+ * Decodings start at each of LEAD_STARTS offsets that end LEAD_STEP bytes before the place, and where
+ * functions begin.
+ */
 #define LEAD        64u
 #define LEAD_STARTS 16u
 #define ALIGNED     16u
@@ -36,7 +37,10 @@ void scan_init(void)
     ZydisDecoderInit(&decoder_32, ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
 }
 
-/* Whether bytes at p, of which `have` are known (more than fit in any of them), look like one of the instructions. */
+/*
+ * Whether bytes at p, of which `have` are known (more than fit in any of them), look like one of the
+ * instructions.
+ */
 static bool bytes_suspect(const uint8_t *p, bool wide)
 {
     if (p[0] == 0xcd)
@@ -86,7 +90,10 @@ static bool insn_refused(const ZydisDecodedInstruction *i, const uint8_t *bytes,
     }
 }
 
-/* Decodes from p on, to the place and a bit beyond: does it come upon a refused instruction? end: of what is known. */
+/*
+ * Decodes from p on, to the place and a bit beyond: does it come upon a refused instruction? end: of what is
+ * known.
+ */
 static bool decoding_meets(const ZydisDecoder *decoder, const uint8_t *p, const uint8_t *place,
                            const uint8_t *end)
 {

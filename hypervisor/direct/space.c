@@ -3,14 +3,17 @@
  * What a stub has mapped: a mirror of it, filled at misses, compared with the guest's tables after flushes.
  *
  * The mirror says of each page what the stub may do there. Invariants, whenever guest code runs:
- *  - a page is mapped only if since the vCPU's last flush the guest's tables had an accessed entry for it, and writable only if that was
- *    dirty: so accesses that have to set these bits are misses, and walk() sets them;
- *  - a page is mapped writable only if no vCPU has translations made from its frame, and our bit is set in frame.direct_vcpus: so that
- *    whoever wants no writable mapping any more finds us (engine_frame_protect());
+ *  - a page is mapped only if since the vCPU's last flush the guest's tables had an accessed entry for it,
+ *    and writable only if that was dirty: so accesses that have to set these bits are misses, and walk() sets
+ *    them;
+ *  - a page is mapped writable only if no vCPU has translations made from its frame, and our bit is set in
+ *    frame.direct_vcpus: so that whoever wants no writable mapping any more finds us
+ *    (engine_frame_protect());
  *  - no page is writable and executable, and an executable one has been looked through (scan.c).
  *
- * Flushes are counted, not carried out: before the stub runs again, each region whose leaf table has another version or place than when
- * it was last compared is compared again (space_check()). That makes a flush of everything cost little more than what has changed.
+ * Flushes are counted, not carried out: before the stub runs again, each region whose leaf table has another
+ * version or place than when it was last compared is compared again (space_check()). That makes a flush of
+ * everything cost little more than what has changed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -148,7 +151,10 @@ static struct space *space_oldest(struct direct *d)
     return old;
 }
 
-/* Room for one more region: spaces that weren't used for long go, then what this one has. False: its stub is gone. */
+/*
+ * Room for one more region: spaces that weren't used for long go, then what this one has. False: its stub is
+ * gone.
+ */
 static bool regions_make_room(struct direct *d, struct space *sp)
 {
     while (d->nr_regions >= d->max_regions) {
@@ -251,7 +257,10 @@ static bool space_check(struct direct *d, struct space *sp, struct vcpu *v)
 
 /* ---- misses ---- */
 
-/* Whether the page's seam with a neighbour that is mapped executable lets both be. want: what will be mapped of the page before. */
+/*
+ * Whether the page's seam with a neighbour that is mapped executable lets both be. want: what will be mapped
+ * of the page before.
+ */
 static bool seams_refuse(struct space *sp, uint64_t va, mfn_t m, uint64_t before)
 {
     uint64_t behind = page_at(sp, va + PAGE_SIZE);
@@ -265,8 +274,8 @@ static bool seams_refuse(struct space *sp, uint64_t va, mfn_t m, uint64_t before
 }
 
 /*
- * What to map of a page of which the tables say `now`; have: what is mapped there, before: what will be of the page before it. wanted: what
- * was missed, if it was this page.
+ * What to map of a page of which the tables say `now`; have: what is mapped there, before: what will be of
+ * the page before it. wanted: what was missed, if it was this page.
  */
 static uint64_t page_choose(struct direct *d, struct space *sp, struct vcpu *v, uint64_t va, uint64_t now,
                             uint64_t have, uint64_t before, enum access wanted, bool missed)
@@ -349,7 +358,9 @@ static struct region *region_make(struct direct *d, struct space *sp, struct vcp
     return r;
 }
 
-/* Frames that the stub may write to must be found by who protects them: looks again after our bits are set. */
+/*
+ * Frames that the stub may write to must be found by who protects them: looks again after our bits are set.
+ */
 static void want_confirm(struct vcpu *v, const struct user_region *tables, uint64_t *want, unsigned first,
                          unsigned end)
 {
@@ -404,8 +415,9 @@ static enum space_miss map_around(struct direct *d, struct space *sp, struct vcp
 }
 
 /*
- * A page that is written and executed in turn costs two misses, and a search for code, each time round. True as long as that has not been
- * too much lately: one turn is earned by FLIP_TICKS of the TSC, some 400 microseconds.
+ * A page that is written and executed in turn costs two misses, and a search for code, each time round. True
+ * as long as that has not been too much lately: one turn is earned by FLIP_TICKS of the TSC, some 400
+ * microseconds.
  */
 #define FLIP_TICKS (1UL << 20)
 #define FLIPS_MAX  64u
@@ -575,7 +587,10 @@ struct space *space_enter(struct direct *d, struct vcpu *v)
     if (!sp)
         return NULL;
     sp->last_used = ++d->clock;
-    /* Code may be executed as 32-bit code, too, from now on: all that is executable is to be looked through again. */
+    /*
+     * Code may be executed as 32-bit code, too, from now on: all that is executable is to be looked through
+     * again.
+     */
     if (v->seg[SEG_CS].selector == HOST_CS_32 && !sp->wide) {
         sp->wide = true;
         if (!space_reset(d, sp)) {

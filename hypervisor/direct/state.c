@@ -2,9 +2,10 @@
 /*
  * The guest's registers: to a stub and back.
  *
- * Selectors are as the guest has them, which works because a Linux guest's descriptors 4 to 6 and 12 to 14 mean what the host's do; where
- * they don't, direct_fits() or state_put() says so. Vector state is limited to x87, SSE and AVX on both ways: whatever else the host
- * has is in its initial state when user code starts and forgotten when it stops.
+ * Selectors are as the guest has them, which works because a Linux guest's descriptors 4 to 6 and 12 to 14
+ * mean what the host's do; where they don't, direct_fits() or state_put() says so. Vector state is limited to
+ * x87, SSE and AVX on both ways: whatever else the host has is in its initial state when user code starts and
+ * forgotten when it stops.
  */
 #include <asm/ldt.h>
 #include <elf.h>
@@ -31,7 +32,10 @@
 
 /* ---- vector state ---- */
 
-/* Makes a full image of the host's size out of what a guest may have; header and padding as SETREGSET wants them. */
+/*
+ * Makes a full image of the host's size out of what a guest may have; header and padding as SETREGSET wants
+ * them.
+ */
 static void fpu_image(uint8_t *to, const uint8_t *from)
 {
     memcpy(to, from, XSAVE_SW_RESERVED);
@@ -83,8 +87,9 @@ static bool segment_same(const struct segment *a, const struct segment *b)
 }
 
 /*
- * Descriptors 12 to 14, which 32-bit programs have their thread's data in: those of the guest's table that the host accepts are set in
- * the stub, others are not there, so that loading them faults and is left to the translator. False: one that is in use can't be set.
+ * Descriptors 12 to 14, which 32-bit programs have their thread's data in: those of the guest's table that
+ * the host accepts are set in the stub, others are not there, so that loading them faults and is left to the
+ * translator. False: one that is in use can't be set.
  */
 static bool tls_put(struct space *sp, struct vcpu *v)
 {

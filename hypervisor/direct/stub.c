@@ -2,7 +2,8 @@
 /*
  * Stubs as processes: attaching, forking, ending them, and having them make system calls.
  *
- * Only the thread that has attached to a template may touch it and its stubs: ptrace binds them to it. All of them die with it.
+ * Only the thread that has attached to a template may touch it and its stubs: ptrace binds them to it. All of
+ * them die with it.
  */
 #include <errno.h>
 #include <sched.h>
@@ -97,7 +98,7 @@ int stub_do_calls(struct direct *d, int pid, long *result, int *child)
             *child = (int)message;
         }
         if (EVENT(status) || WSTOPSIG(status) != SIGTRAP)
-            continue; /* a kick that came late, or a signal that somebody has sent: neither concerns the stub */
+            continue; /* a late kick, or a signal that somebody has sent: neither concerns the stub */
         if (stub_ptrace(PTRACE_GETREGS, pid, NULL, &r) < 0)
             return -1;
         if (r.rip == stub_address(stub_code_done))
@@ -129,7 +130,10 @@ int stub_attach(struct direct *d, int pid)
     stub_ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
     if (stub_wait(pid, &status) != STUB_STOPPED)
         return -ESRCH;
-    /* What is left of the hypervisor's memory; and what the stubs will see of the guest's is for nobody else of this user to look at. */
+    /*
+     * What is left of the hypervisor's memory; and what the stubs will see of the guest's is for nobody else
+     * of this user to look at.
+     */
     err = one_call(d, pid, SYS_munmap, 0, STUB_CODE);
     if (!err)
         err = one_call(d, pid, SYS_munmap, STUB_END, USER_END - STUB_END);

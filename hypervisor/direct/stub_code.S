@@ -2,8 +2,8 @@
 /*
  * All the code of a stub that isn't the guest's: one page, copied to STUB_CODE, position independent.
  *
- * stub_code_calls: makes the system calls in the array from rbx to r12 (struct stub_call), up to the first that fails, and stops
- * with int3; rbx is then at the call that failed or at r12, and rax is the last result.
+ * stub_code_calls: makes the system calls in the array from rbx to r12 (struct stub_call), up to the first
+ * that fails, and stops with int3; rbx is then at the call that failed or at r12, and rax is the last result.
  */
         .section .rodata
         .balign 16
@@ -28,7 +28,10 @@ stub_code_calls:
 stub_code_done:                         /* rip as int3 leaves it */
         jmp     1b
 
-/* A template's first steps: closes file 1, which tells the hypervisor that it is ready, and waits to be attached to. */
+/*
+ * A template's first steps: closes file 1, which tells the hypervisor that it is ready, and waits to be
+ * attached to.
+ */
 stub_code_close:
         movl    $3, %eax                /* close(1) */
         movl    $1, %edi

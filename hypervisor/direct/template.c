@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Template processes, of which stubs are forked: one a vCPU, made before the sandbox closes and before there are threads.
+ * Template processes, of which stubs are forked: one a vCPU, made before the sandbox closes and before there
+ * are threads.
  *
- * A template starts as a fork of the hypervisor and gives up all that it has: files but for guest memory, signal handlers, what libc
- * has registered with the kernel, the right to gain privileges, and nearly all system calls. In the end it runs in the stub's page of code; the
- * rest of its memory is unmapped by calls that the tracer has it make (stub_attach()).
+ * A template starts as a fork of the hypervisor and gives up all that it has: files but for guest memory,
+ * signal handlers, what libc has registered with the kernel, the right to gain privileges, and nearly all
+ * system calls. In the end it runs in the stub's page of code; the rest of its memory is unmapped by calls
+ * that the tracer has it make (stub_attach()).
  *
- * The seccomp filter is a second wall: the first is that guest code runs under PTRACE_SYSEMU only, so that none of its system
- * calls is ever executed.
+ * The seccomp filter is a second wall: the first is that guest code runs under PTRACE_SYSEMU only, so that
+ * none of its system calls is ever executed.
  */
 #include <asm/prctl.h>
 #include <cpuid.h>
@@ -54,8 +56,10 @@ static uint64_t read_limit(const char *path, uint64_t otherwise)
 
 #define RSEQ_SIG 0x53053053 /* sys/rseq.h */
 
-/* glibc's restartable sequence lies in memory that will go; the kernel would kill a thread that lets it find none. Its length is known to
- * libc alone. */
+/*
+ * glibc's restartable sequence lies in memory that will go; the kernel would kill a thread that lets it find
+ * none. Its length is known to libc alone.
+ */
 static void rseq_forget(void)
 {
     extern const ptrdiff_t __rseq_offset __attribute__((weak));
@@ -123,7 +127,9 @@ static int pages_map(int calls_fd, off_t calls_at)
                : 0;
 }
 
-/* The child of fork(): becomes a template. Errors go through the pipe, whose end without a word is success. */
+/*
+ * The child of fork(): becomes a template. Errors go through the pipe, whose end without a word is success.
+ */
 _Noreturn static void template_become(int report, int calls_fd, off_t calls_at, pid_t parent)
 {
     const struct rlimit none = {0, 0};

@@ -46,8 +46,9 @@ enum engine_exec {
 };
 
 /*
- * How the user code of all vCPUs is to be run. Once, after machine_init(), before the sandbox and before there are other threads. 0, or
- * -errno and what this host doesn't let us do in *why: everything is translated then.
+ * How the user code of all vCPUs is to be run. Once, after machine_init(), before the sandbox and before
+ * there are other threads. 0, or -errno and what this host doesn't let us do in *why: everything is
+ * translated then.
  */
 int engine_exec_prepare(enum engine_exec how, unsigned vcpus, const char **why);
 
@@ -57,7 +58,10 @@ unsigned engine_exec_pids(int pids[MAX_VCPUS]);
 /* Another of the guest's threads runs now, or may: user_task() has a new value. Own thread, light. */
 void engine_task_changed(struct vcpu *v);
 
-/* For direct/: whether the vCPU, on whose thread this is, must not enter user code before engine_run() has looked at requests. */
+/*
+ * For direct/: whether the vCPU, on whose thread this is, must not enter user code before engine_run() has
+ * looked at requests.
+ */
 bool engine_kicked(const struct vcpu *v);
 
 /* ---- TLB, own vCPU ---- */
@@ -71,8 +75,10 @@ void engine_flush_page(struct vcpu *v, gva_t a);
  * can use an old entry any more. self may be NULL when called from a thread that is no vCPU. */
 void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask);
 
-/* As engine_flush_vcpus() of all vCPUs, when frames that were the domain's have just been given to nobody: what the guest's
- * tables say of them doesn't matter any more. */
+/*
+ * As engine_flush_vcpus() of all vCPUs, when frames that were the domain's have just been given to nobody:
+ * what the guest's tables say of them doesn't matter any more.
+ */
 void engine_flush_frames(struct vcpu *self, struct domain *d);
 
 /* Returns when no vCPU holds a writable translation of the frame. To be called before a frame becomes a

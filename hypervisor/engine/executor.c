@@ -2,17 +2,17 @@
 /*
  * Which executor runs user code, and the way to the direct one.
  *
- * Direct execution computes at the host's speed, twice the translator's or more, but a way out of it and back costs tens of times
- * what the translator's does. So what matters is how long a task computes between two entries of its kernel. (A task is a thread of the guest's:
- * a page-table base and a kernel stack.)
+ * Direct execution computes at the host's speed, twice the translator's or more, but a way out of it and back
+ * costs tens of times what the translator's does. So what matters is how long a task computes between two
+ * entries of its kernel. (A task is a thread of the guest's: a page-table base and a kernel stack.)
  *
- *  - A task starts in the translator. There its entries of the kernel are counted, which costs next to nothing; the clock is looked at only
- *    when a request (the guest's timer, mostly) interrupts user code. If by then the time for each entry was several round trips, it
- *    moves to direct execution. The time that the kernel took is in this figure: a task that is slow because its system calls are will
- *    be sent back soon.
- *  - In direct execution user code's time and everything else's are measured. A translated task would take about as much longer
- *    as it spends in user code; so where that is less than what the rest costs, the task goes back, and is not tried again for a while,
- *    which grows with each failure.
+ *  - A task starts in the translator. There its entries of the kernel are counted, which costs next to
+ *    nothing; the clock is looked at only when a request (the guest's timer, mostly) interrupts user code. If
+ *    by then the time for each entry was several round trips, it moves to direct execution. The time that the
+ *    kernel took is in this figure: a task that is slow because its system calls are will be sent back soon.
+ *  - In direct execution user code's time and everything else's are measured. A translated task would take
+ *    about as much longer as it spends in user code; so where that is less than what the rest costs, the task
+ *    goes back, and is not tried again for a while, which grows with each failure.
  *
  * Light.
  */
@@ -31,7 +31,10 @@
 #define RETRY            MICROSECONDS(20000)
 #define RETRY_DOUBLED    7u /* times, at most */
 
-/* A turn to the translator for one page costs some ten microseconds; one is earned by a hundred of direct execution. */
+/*
+ * A turn to the translator for one page costs some ten microseconds; one is earned by a hundred of direct
+ * execution.
+ */
 #define TURN_TICKS MICROSECONDS(100)
 #define TURNS_MAX  16u
 
@@ -186,7 +189,10 @@ static void direct_job(void *arg)
     struct direct_job *j = arg;
     uint64_t *area = (uint64_t *)j->e->xsave_area;
 
-    /* Where translated code and the host have the guest's code and data is not for the guest to see (emulate_x87.c). */
+    /*
+     * Where translated code and the host have the guest's code and data is not for the guest to see
+     * (emulate_x87.c).
+     */
     if (j->x87_shown)
         x87_area_saved(j->e, area, true);
     else

@@ -263,12 +263,15 @@ struct code_range {
 
 /* ---- executor.c: which executor runs user code ---- */
 
-/* What is known of a task, that is of a thread of the guest's: how it fares where it is. Times are in ticks of the TSC. */
+/*
+ * What is known of a task, that is of a thread of the guest's: how it fares where it is. Times are in ticks
+ * of the TSC.
+ */
 struct task {
-    uint64_t id; /* guest_ops.user_task() */
-    bool direct; /* it runs directly */
-    uint64_t
-        ticks; /* translated: time since it was last judged, the kernel's included, without the stay that goes on */
+    uint64_t id;         /* guest_ops.user_task() */
+    bool direct;         /* it runs directly */
+    uint64_t ticks;      /* translated: time since it was last judged, the kernel's included, but for the stay
+                       that goes on */
     uint64_t exits;      /* translated: how often the kernel was entered in that time */
     uint64_t gain, cost; /* direct: time in user code, and on the way there and back */
     uint64_t not_before; /* it stays translated until then */
@@ -495,7 +498,10 @@ void exec_kicked(struct engine_vcpu *e);
 bool exec_is_direct(struct engine_vcpu *e);
 /* Whether its page is one that is translated because it can't run directly: blocks must come back to C. */
 bool exec_page_alone(struct engine_vcpu *e);
-/* Runs user code directly. True: v.exit says why engine_run() is to return; false: go on, *form says in which form. */
+/*
+ * Runs user code directly. True: v.exit says why engine_run() is to return; false: go on, *form says in which
+ * form.
+ */
 bool exec_direct(struct engine_vcpu *e, uint32_t *form);
 
 /* ---- emulate_x87.c ---- */

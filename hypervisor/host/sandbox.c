@@ -132,8 +132,8 @@ static int allow_values(scmp_filter_ctx f)
 }
 
 /*
- * Direct execution: attaching to the processes that have been made for it, and running what is attached; ptrace() can do nothing to any
- * other process then. Where threads run is theirs to choose.
+ * Direct execution: attaching to the processes that have been made for it, and running what is attached;
+ * ptrace() can do nothing to any other process then. Where threads run is theirs to choose.
  */
 static int allow_tracing(scmp_filter_ctx f, const struct sandbox_needs *needs)
 {

@@ -12,10 +12,8 @@ int sandbox_prepare(void);
 
 /* What is needed beyond what every guest needs. */
 struct sandbox_needs {
-    bool
-        exec_mappings; /* mmap() of executable memory, because a domain that restarts gets new translation caches */
-    const int *
-        tracees; /* processes that threads will attach to: user code runs in them and their children (direct/) */
+    bool exec_mappings; /* mmap() of executable memory: a domain that restarts gets new translation caches */
+    const int *tracees; /* processes that threads will attach to, for direct execution (direct/) */
     unsigned nr_tracees;
 };
 

@@ -452,8 +452,9 @@ static void exec_prepare(const struct vm_config *c)
     const char *why;
     int err;
 
-    if (c->exec != EXEC_TRANSLATE && c->cpu_mask) {
-        diag_warn("--cpu hides features that user code would find if it ran directly: it is translated");
+    if (c->cpu_mask) {
+        if (c->exec != EXEC_TRANSLATE && c->exec != EXEC_AUTO)
+            diag_warn("--cpu hides features that user code would find if it ran directly: it is translated");
         return;
     }
     err = engine_exec_prepare(c->exec, c->vcpus, &why);

@@ -43,7 +43,9 @@ struct vm_config {
     char *debug_file; /* NULL: stderr */
 };
 
-/* Fills in the defaults: 1 vCPU, 256 MiB, user code where it is faster, restart on reboot, destroy otherwise. */
+/*
+ * Fills in the defaults: 1 vCPU, 256 MiB, user code where it is faster, restart on reboot, destroy otherwise.
+ */
 void vm_config_init(struct vm_config *c);
 void vm_config_free(struct vm_config *c);
 

@@ -132,7 +132,10 @@ uint64_t pv_user_space(const struct vcpu *v)
     return v->pv->cr3_user.n;
 }
 
-/* Another process that gets the same base later has another version of it, or at least of its upper bits (mm_types.c). */
+/*
+ * Another process that gets the same base later has another version of it, or at least of its upper bits
+ * (mm_types.c).
+ */
 uint64_t pv_user_task(const struct vcpu *v)
 {
     uint64_t base = v->pv->cr3_user.n;
@@ -142,8 +145,8 @@ uint64_t pv_user_task(const struct vcpu *v)
 }
 
 /*
- * The version is read before any entry is, and counts up behind each store to one: who finds it unchanged later knows that what
- * was read is what is there.
+ * The version is read before any entry is, and counts up behind each store to one: who finds it unchanged
+ * later knows that what was read is what is there.
  */
 bool pv_user_region(struct vcpu *v, gva_t a, struct user_region *r)
 {

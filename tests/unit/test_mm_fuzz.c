@@ -434,8 +434,8 @@ static bool do_op(unsigned op, unsigned v, const char **bad)
 }
 
 /*
- * What direct execution has mapped of each vCPU's user space, as far as it would know: as long as user_region() says the same, so do the
- * tables, but for accessed and dirty bits that have come to be set.
+ * What direct execution has mapped of each vCPU's user space, as far as it would know: as long as
+ * user_region() says the same, so do the tables, but for accessed and dirty bits that have come to be set.
  */
 static struct {
     uint64_t base;

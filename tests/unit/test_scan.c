@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which pages of code may run natively (direct/scan.c).  A broken one lets user code see the host's CPU instead of the guest's, or keeps code from
- * running directly for what is no instruction at all.
+ * Which pages of code may run natively (direct/scan.c).  A broken one lets user code see the host's CPU
+ * instead of the guest's, or keeps code from running directly for what is no instruction at all.
  */
 #include <check.h>
 #include <stdlib.h>
