@@ -137,9 +137,7 @@ static enum next on_segv(struct run *r, const siginfo_t *info)
     case MISS_PAGE:
         r->d->stats->refused++;
         return leave(r, DIRECT_PAGE);
-    case MISS_TRANSLATE:
-        return leave(r, DIRECT_TRANSLATE);
-    default:
+    default: /* if the stub has been killed, d->regs are the guest's all the same */
         return leave(r, DIRECT_TRANSLATE);
     }
 }

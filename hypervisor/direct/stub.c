@@ -28,6 +28,7 @@ enum stub_stop stub_wait(int pid, int *status)
 {
     long ret;
 
+    *status = 0;
     do
         ret = rawsys6(SYS_wait4, pid, (long)status, __WALL, 0, 0, 0);
     while (ret == -EINTR);

@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
-#include <linux/rseq.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,11 +42,11 @@ static lock_t template_lock;
 static uint64_t read_limit(const char *path, uint64_t otherwise)
 {
     FILE *f = fopen(path, "re");
-    unsigned long n;
+    char text[32];
 
     if (f) {
-        if (fscanf(f, "%lu", &n) == 1)
-            otherwise = n;
+        if (fgets(text, sizeof(text), f))
+            otherwise = strtoul(text, NULL, 10);
         fclose(f);
     }
     return otherwise;
@@ -54,18 +54,12 @@ static uint64_t read_limit(const char *path, uint64_t otherwise)
 
 /* ---- in the child ---- */
 
-#define RSEQ_SIG 0x53053053 /* sys/rseq.h */
-
 /*
  * glibc's restartable sequence lies in memory that will go; the kernel would kill a thread that lets it find
  * none. Its length is known to libc alone.
  */
 static void rseq_forget(void)
 {
-    extern const ptrdiff_t __rseq_offset __attribute__((weak));
-
-    if (!&__rseq_offset)
-        return;
     for (unsigned len = 20; len <= 512; len += 4)
         if (syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, len, RSEQ_FLAG_UNREGISTER,
                     RSEQ_SIG) == 0)
