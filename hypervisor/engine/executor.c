@@ -26,10 +26,10 @@
 #define JUDGE_DIRECT     MICROSECONDS(2000)
 #define CREDIT \
     MICROSECONDS(4000) /* for a task's first steps in direct execution, where its pages aren't mapped yet */
-#define ROUND_TRIP_FIRST MICROSECONDS(15) /* before one has been seen */
-#define ROUND_TRIPS_UP   3u               /* that a task must compute for each entry of its kernel */
-#define RETRY            MICROSECONDS(20000)
-#define RETRY_DOUBLED    7u /* times, at most */
+#define ROUND_TRIP_FIRST MICROSECONDS(15)    /* before one has been seen */
+#define ROUND_TRIPS_UP   3u                  /* that a task must compute for each entry of its kernel */
+#define RETRY            MICROSECONDS(40000) /* a failure costs less than a tenth of that */
+#define RETRY_DOUBLED    2u                  /* times, at most */
 
 /*
  * A turn to the translator for one page costs some ten microseconds; one is earned by a hundred of direct
