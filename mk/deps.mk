@@ -8,7 +8,7 @@ DEPS_BUILD := gcc make pkg-config libc6-dev libzydis-dev libxen-dev zlib1g-dev l
 DEPS_GUEST := busybox-static cpio gzip gpgv debian-archive-keyring ca-certificates
 DEPS_TEST := check musl-tools libc6-dev-i386 gcc-multilib tcc file util-linux zstd xz-utils bzip2 lz4 lzop
 DEPS_TEST_OPTIONAL := clang grub-xen-bin grub-common
-DEPS_BENCH := musl-tools gzip
+DEPS_BENCH := gzip cpio util-linux
 DEPS_BENCH_OPTIONAL := qemu-system-x86 user-mode-linux
 
 .PHONY: deps deps-build deps-demo deps-test deps-bench
