@@ -9,6 +9,7 @@ HEAVY_SRCS := \
 	hypervisor/engine/signal.c \
 	hypervisor/engine/trans_branch.c \
 	hypervisor/engine/trans_generic.c \
+	hypervisor/engine/trans_group.c \
 	hypervisor/engine/trans_mem.c \
 	hypervisor/engine/trans_recipe.c \
 	hypervisor/engine/trans_special.c \

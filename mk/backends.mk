@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Unit tests and fuzz targets of the CPU that a guest sees, the emulator, the console's ring and the store.
+# Unit tests of the CPU that a guest sees, the emulator, the console's ring and the store.
 
 BACKENDS_UNIT := cpu_policy segment emulate console_ring store
 BACKENDS_UNIT_BINS := $(addprefix $(O)/tests/unit/test_,$(BACKENDS_UNIT))
@@ -24,8 +24,3 @@ endef
 $(foreach t,$(BACKENDS_UNIT),$(eval $(call BACKENDS_UNIT_RULE,$(t))))
 
 -include $(BACKENDS_UNIT_BINS:=.d) $(O)/tests/unit/cpu_fakes.d $(O)/tests/unit/backend_fakes.d
-
-FUZZ_TARGETS += $(B)/fuzz/fuzz_store
-$(B)/fuzz/fuzz_store: tests/fuzz/fuzz_store.c $(BACKENDS_STORE) $(BACKENDS_DIAG)
-	@mkdir -p $(@D)
-	clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ihypervisor -o $@ $^ -lpthread

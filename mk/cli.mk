@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Unit tests and fuzz targets of the command, the configuration, the console, the sandbox and a machine's life.
+# Unit tests of the command, the configuration, the console, the sandbox and a machine's life.
 
 CLI_UNIT := options vm_config xl_config cpu_spec domain console sandbox vm
 CLI_UNIT_BINS := $(addprefix $(O)/tests/unit/test_,$(CLI_UNIT))
@@ -26,9 +26,3 @@ endef
 $(foreach t,$(CLI_UNIT),$(eval $(call CLI_UNIT_RULE,$(t))))
 
 -include $(patsubst %,$(O)/tests/unit/test_%.d,$(CLI_UNIT)) $(O)/tests/unit/fake_machine.d
-
-# libxlutil isn't instrumented: what is fuzzed is our own reading of what it gives.
-FUZZ_TARGETS += $(B)/fuzz/fuzz_xl_config
-$(B)/fuzz/fuzz_xl_config: tests/fuzz/fuzz_xl_config.c $(CLI_CONFIG) hypervisor/host/xl_config.c
-	@mkdir -p $(@D)
-	clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ihypervisor -o $@ $^ -lxlutil -lxenlight

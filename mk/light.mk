@@ -2,7 +2,7 @@
 # The proof that light code is light (tests/light-check.sh), as a program that make test runs. Of a release build: sanitizers
 # and -O0 put calls and memcpy() everywhere, and those builds are for looking at something else.
 
-$(call obj,$(HALF_LIGHT_SRCS)): EXTRA := -mgeneral-regs-only
+$(call obj,$(HALF_LIGHT_SRCS)): EXTRA := -mgeneral-regs-only $(LIGHT_FLAGS_$(MODE))
 
 LIGHT_RELEASE := $(patsubst $(O)/%,$(B)/release/%,$(LIGHT_OBJS))
 LIGHT_OTHERS := $(B)/release/hypervisor/engine/enter.o $(patsubst %.c,$(B)/release/%.o,$(HALF_LIGHT_SRCS))

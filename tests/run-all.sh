@@ -3,20 +3,21 @@
 #
 # Runs all tests and adds up their counts; `make test` calls it with everything built.
 #
-#   run-all.sh [--quick] [--unit PROGRAM...] [--extra PROGRAM...] [--fuzz PROGRAM...] [--guests]
+#   run-all.sh [--quick] [--unit PROGRAM...] [--extra PROGRAM...] [--fuzz PROGRAM...] [--command NAME=COMMANDLINE...] [--guests]
 #
 # Every program says in its own output how many of its tests passed: "N passed, N failed[, N skipped]" (the last such line counts), or
 # in Check's words "100%: Checks: 5, Failures: 0, Errors: 0" (all such lines count). One that says neither, is not there, crashes
-# or fails with nothing counted as failed, is one failure. Output goes to build/test-logs/NAME; what failed is shown.
+# or fails with nothing counted as failed, is one failure. Output goes to build/test-logs/NAME
+# (TEST_LOGS: another directory); what failed is shown.
 # The last line is the sum, "N passed, N failed, N skipped"; exit status 0 when nothing failed.
 set -u
 
 cd "$(dirname "$0")/.." || exit 2
-logs=build/test-logs
+logs=${TEST_LOGS:-build/test-logs}
 rm -rf $logs
 mkdir -p $logs
 : >$logs/.sums
-fuzz_seconds=10
+fuzz_seconds=5
 
 # count NAME STATUS: reads the log of a program that ended with this status and notes what it counted.
 count() {
@@ -59,7 +60,7 @@ run() {
 kind=
 while [ $# -gt 0 ]; do
     case $1 in
-    --quick) quick=--quick fuzz_seconds=3 ;;
+    --quick) quick=--quick fuzz_seconds=2 ;;
     --guests) run guests 1500 sh tests/guests/run.sh ${quick:-} ;;
     --*) kind=$1 ;;
     *)
@@ -67,10 +68,10 @@ while [ $# -gt 0 ]; do
         case $kind in
         --unit) run "unit-$name" 300 "$1" ;;
         --extra) run "$name" 900 "$1" ;;
+        --command) run "${1%%=*}" 900 sh -c "${1#*=}" ;;
         --fuzz)
             if [ -x "$1" ]; then
-                run "fuzz-$name" 120 sh -c '"$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-                    -artifact_prefix=build/test-logs/ && echo "1 passed, 0 failed"' fuzz "$1" $fuzz_seconds
+                run "fuzz-${name#fuzz_}" 120 sh tests/fuzz/run.sh $fuzz_seconds "${name#fuzz_}"
             elif command -v clang >/dev/null; then
                 run "fuzz-$name" 10 "$1"
             else

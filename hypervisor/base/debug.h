@@ -15,7 +15,7 @@
     X(DEBUG_EXEC, "exec", "each entry into translated code")                         \
     X(DEBUG_CPU, "cpu", "the guest's registers at each entry")                       \
     X(DEBUG_EXITS, "exits", "why the engine came back to the panel")                 \
-    X(DEBUG_MMU, "mmu", "page-table walks, software TLB fills and flushes")          \
+    X(DEBUG_MMU, "mmu", "software TLB: fills, refused accesses, flushes")            \
     X(DEBUG_INT, "int", "exceptions, events and callbacks entering the guest")       \
     X(DEBUG_ONE_INSN, "one_insn", "translate blocks of one instruction")             \
     X(DEBUG_NO_CHAIN, "no_chain", "come back after each block: exec shows them all") \

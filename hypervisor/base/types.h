@@ -32,6 +32,14 @@ typedef struct {
 #define PFN(x) ((pfn_t){(uint64_t)(x)})
 #define MFN(x) ((mfn_t){(uint64_t)(x)})
 
+/*
+ * Values at any address. x86 reads and writes each with one instruction, atomically unless it crosses a cache line (SDM vol. 3, 9.1.1);
+ * in C it takes these types. For operands in guest memory, which lie where the guest wants.
+ */
+typedef uint16_t unaligned_u16 __attribute__((aligned(1)));
+typedef uint32_t unaligned_u32 __attribute__((aligned(1)));
+typedef uint64_t unaligned_u64 __attribute__((aligned(1)));
+
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  4096UL
 #define PAGE_MASK  (~(PAGE_SIZE - 1))

@@ -99,7 +99,11 @@ bool cache_has_page(struct engine_vcpu *e, uint64_t va, unsigned view)
 {
     struct code_cache *c = &e->cache;
     uint64_t page = va & PAGE_MASK;
+    unsigned index = tlb_index(page);
 
+    /* Nearly all that ask (INVLPG) mean data. */
+    if (likely(!(c->page_seen[view][index / 64] >> (index & 63) & 1)))
+        return false;
     for (uint32_t i = c->page_hash[page_bucket(page, view)]; i; i = c->pages[i - 1].next)
         if (c->pages[i - 1].va == page && c->pages[i - 1].view == view)
             return true;
@@ -124,6 +128,7 @@ uint32_t cache_page_id(struct engine_vcpu *e, uint64_t va, uint64_t mfn, unsigne
     }
     c->pages[c->nr_pages] = (struct code_page){.va = page, .mfn = mfn, .view = view, .next = c->page_hash[h]};
     c->page_hash[h] = ++c->nr_pages;
+    c->page_seen[view][tlb_index(page) / 64] |= 1UL << (tlb_index(page) & 63);
     return c->nr_pages;
 }
 
@@ -240,6 +245,8 @@ void cache_flush(struct engine_vcpu *e)
 {
     struct code_cache *c = &e->cache;
 
+    if (e->fpu_loaded)
+        x87_cache_flush(e);
     for (uint32_t i = 0; i < c->nr_blocks; i++) {
         __atomic_fetch_and(&machine_frame(MFN(c->blocks[i].mfn))->code_vcpus, ~(1u << e->slot),
                            __ATOMIC_SEQ_CST);
@@ -255,6 +262,7 @@ void cache_flush(struct engine_vcpu *e)
     __builtin_memset(c->block_hash, 0, sizeof(c->block_hash));
     __builtin_memset(c->frame_hash, 0, sizeof(c->frame_hash));
     __builtin_memset(c->page_hash, 0, sizeof(c->page_hash));
+    __builtin_memset(c->page_seen, 0, sizeof(c->page_seen));
     for (unsigned n = 0; n < NR_VIEWS; n++)
         view_forget_code(e, n);
     e->stats.cache_flushes++;

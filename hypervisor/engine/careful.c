@@ -19,6 +19,39 @@ static void refuse(struct engine_vcpu *e, uint64_t ea, uint32_t pfec)
         .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = ea};
 }
 
+/* Whether bytes first..last of an operand can be addressed: canonical, or within 4 GiB outside 64-bit mode. */
+static bool addressable(const struct engine_vcpu *e, uint64_t first, uint64_t last)
+{
+    if (!(engine_mode(&e->v) & MODE_64))
+        return last <= 0xffffffffUL;
+    return gva_canonical(GVA(first)) && gva_canonical(GVA(last));
+}
+
+static void *refuse_address(struct engine_vcpu *e, bool ss)
+{
+    e->helper_leave = HELPER_FAULT;
+    e->helper_exit =
+        (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = ss ? VEC_SS : VEC_GP, .has_error = true};
+    return NULL;
+}
+
+/*
+ * The x87 operands whose size is no power of two are accessed in parts, so their first part's page fault comes before the address of the
+ * last is looked at. That is 8 bytes of an 80-bit number, a word of an environment (cases operand-parts-*.txt in tests/cpu/regress).
+ */
+static unsigned first_part(unsigned size)
+{
+    return size == 10 ? 8 : size & -size;
+}
+
+/* What #AC asks of an operand's address: its size, or its first part's; of 32 bytes as of 16 (so AMD's CPUs). */
+static unsigned alignment(unsigned size)
+{
+    unsigned part = first_part(size);
+
+    return part < 16 ? part : 16;
+}
+
 void *engine_careful_access(uint64_t ea, uint32_t desc)
 {
     struct engine_vcpu *e = engine_self();
@@ -34,17 +67,19 @@ void *engine_careful_access(uint64_t ea, uint32_t desc)
     e->helper_in_tail = false;
     e->helper_ea = ea;
     watch_data(e, ea, size, write);
-    if (!gva_canonical(GVA(ea)) || !gva_canonical(GVA(last)) ||
-        (!(engine_mode(&e->v) & MODE_64) && last > 0xffffffffUL)) {
+    if (!addressable(e, ea, ea + first_part(size) - 1))
+        return refuse_address(e, ss);
+    if (alignment_checked(&e->v) && (ea & (alignment(size) - 1))) {
         e->helper_leave = HELPER_FAULT;
-        e->helper_exit =
-            (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = ss ? VEC_SS : VEC_GP, .has_error = true};
+        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_AC, .has_error = true};
         return NULL;
     }
     if (!e->v.ops->walk(&e->v, GVA(ea), write ? ACCESS_WRITE : ACCESS_READ, &t, &pfec)) {
         refuse(e, ea, pfec);
         return NULL;
     }
+    if (!addressable(e, ea, last))
+        return refuse_address(e, ss);
     if (((ea ^ last) & PAGE_MASK) == 0 &&
         (!write || (!t.trapped && __atomic_load_n(&machine_frame(t.mfn)->code_vcpus, __ATOMIC_SEQ_CST) == 0)))
         return (uint8_t *)machine_hva(t.mfn) + (ea & ~PAGE_MASK);
@@ -159,6 +194,7 @@ enum careful_result careful_commit(struct engine_vcpu *e)
         lock_release(&careful_lock);
         if (result != CAREFUL_DONE) {
             careful_rollback(e);
+            e->v.rflags |= FLAG_RF; /* if it is run again: its breakpoint has been looked at */
             e->v.exit = e->helper_exit;
             return result;
         }

@@ -124,6 +124,7 @@ static const char *gs_name(uint32_t disp)
         {STUB(STUB_MISS + 1), "TLB miss: write, kernel"},
         {STUB(STUB_MISS + 2), "TLB miss: read, user"},
         {STUB(STUB_MISS + 3), "TLB miss: write, user"},
+        {STUB(STUB_MISS_WORD), "TLB miss: write of a word, kernel"},
         {STUB(STUB_STRING), "string helper"},
         {STUB(STUB_SPECIAL), "special helper"},
         {STUB(STUB_CAREFUL), "careful access"},

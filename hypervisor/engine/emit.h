@@ -124,6 +124,8 @@ static inline void emit_gs_index8(struct emit *m, uint8_t op, bool w, unsigned r
     e32(m, disp);
 }
 
+#define NO_REG 0xffu
+
 /* ModRM, SIB and displacement of [base + disp] */
 static inline void emit_mem_tail(struct emit *m, unsigned reg, unsigned base, int32_t disp)
 {
@@ -138,6 +140,23 @@ static inline void emit_mem_tail(struct emit *m, unsigned reg, unsigned base, in
         e32(m, (uint32_t)disp);
 }
 
+/* The same of [base + index + disp]; index may be NO_REG */
+static inline void emit_mem_indexed(struct emit *m, unsigned reg, unsigned base, unsigned index, int32_t disp)
+{
+    unsigned mod = disp == 0 && (base & 7) != 5 ? 0 : disp >= -128 && disp <= 127 ? 1 : 2;
+
+    if (index == NO_REG) {
+        emit_mem_tail(m, reg, base, disp);
+        return;
+    }
+    emit_modrm(m, mod, reg, 4);
+    e8(m, (uint8_t)((index & 7) << 3 | (base & 7)));
+    if (mod == 1)
+        e8(m, (uint8_t)disp);
+    else if (mod == 2)
+        e32(m, (uint32_t)disp);
+}
+
 /* op reg, [base + disp] */
 static inline void emit_mem(struct emit *m, uint8_t op, bool w, unsigned reg, unsigned base, int32_t disp)
 {
@@ -145,8 +164,6 @@ static inline void emit_mem(struct emit *m, uint8_t op, bool w, unsigned reg, un
     e8(m, op);
     emit_mem_tail(m, reg, base, disp);
 }
-
-#define NO_REG 0xffu
 
 /* lea dst, [base + index << scale + disp]; base or index may be NO_REG. w: 64-bit result */
 static inline void emit_lea(struct emit *m, bool w, unsigned dst, unsigned base, unsigned index,

@@ -21,6 +21,8 @@ enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segme
 {
     if (f->pfec == ~0u)
         return emulate_raise(e, stack_segment ? VEC_SS : VEC_GP, true);
+    if (f->pfec == FAULT_ALIGNMENT)
+        return emulate_raise(e, VEC_AC, true);
     e->v.exit = (struct vcpu_exit){
         .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = f->pfec, .cr2 = f->cr2};
     return EMULATE_FAULT;
@@ -42,23 +44,37 @@ static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, bo
     return false;
 }
 
+/*
+ * False: #AC. MASKMOVDQU is checked as of 8 bytes, the elements of masked moves and gathers are exempt, the areas of FXSAVE, FNSTENV
+ * and their like have rules of their own.
+ */
+static bool is_aligned(const struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
+                       struct guest_fault *f)
+{
+    if (!alignment_checked(&e->v) || in->element || n > 16 || (n & (n - 1)) || !(ea & ((n < 8 ? n : 8) - 1)))
+        return true;
+    *f = (struct guest_fault){.cr2 = ea, .pfec = FAULT_ALIGNMENT};
+    return false;
+}
+
 bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, void *to, unsigned n,
                   struct guest_fault *f)
 {
     const void *p;
     uint64_t value = 0;
 
-    if (!in_range(in, ea, n, false, f))
+    if (!in_range(in, ea, n, false, f) || !is_aligned(e, in, ea, n, f))
         return false;
+    watch_data(e, ea, n, false);
     if (n > 8)
         return guest_read_fault(&e->v, GVA(ea), to, n, f);
     p = guest_hva(&e->v, GVA(ea), n, false);
     if (p && n == 8)
-        value = *(const volatile uint64_t *)p;
+        value = *(const volatile unaligned_u64 *)p;
     else if (p && n == 4)
-        value = *(const volatile uint32_t *)p;
+        value = *(const volatile unaligned_u32 *)p;
     else if (p && n == 2)
-        value = *(const volatile uint16_t *)p;
+        value = *(const volatile unaligned_u16 *)p;
     else if (!guest_read_fault(&e->v, GVA(ea), &value, n, f))
         return false;
     for (unsigned i = 0; i < n; i++)
@@ -71,15 +87,16 @@ bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64
 {
     void *p;
 
-    if (!in_range(in, ea, n, true, f))
+    if (!in_range(in, ea, n, true, f) || !is_aligned(e, in, ea, n, f))
         return false;
+    watch_data(e, ea, n, true);
     p = n <= 8 ? guest_hva(&e->v, GVA(ea), n, true) : NULL;
     if (p && n == 8)
-        *(volatile uint64_t *)p = *(const uint64_t *)from;
+        *(volatile unaligned_u64 *)p = *(const unaligned_u64 *)from;
     else if (p && n == 4)
-        *(volatile uint32_t *)p = *(const uint32_t *)from;
+        *(volatile unaligned_u32 *)p = *(const unaligned_u32 *)from;
     else if (p && n == 2)
-        *(volatile uint16_t *)p = *(const uint16_t *)from;
+        *(volatile unaligned_u16 *)p = *(const unaligned_u16 *)from;
     else
         return guest_write_fault(&e->v, GVA(ea), from, n, f);
     return true;
@@ -88,15 +105,13 @@ bool emulate_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64
 bool emulate_may_write(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
                        struct guest_fault *f)
 {
-    uint64_t last = ea + n - 1;
-
-    if (!in_range(in, ea, n, true, f))
+    if (!in_range(in, ea, n, true, f) || !is_aligned(e, in, ea, n, f))
         return false;
-    for (uint64_t va = ea; va <= last; va = (va & PAGE_MASK) + PAGE_SIZE) {
+    for (uint64_t done = 0; done < n; done = ((ea + done) & PAGE_MASK) + PAGE_SIZE - ea) {
         struct translation t;
 
-        if (!e->v.ops->walk(&e->v, GVA(va), ACCESS_WRITE, &t, &f->pfec)) {
-            f->cr2 = va;
+        if (!e->v.ops->walk(&e->v, GVA(ea + done), ACCESS_WRITE, &t, &f->pfec)) {
+            f->cr2 = ea + done;
             return false;
         }
     }
@@ -129,6 +144,11 @@ static enum emulate_result execute(struct engine_vcpu *e, const struct emulated_
     case EMU_XRSTOR:
     case EMU_XGETBV:
         return emulate_state(e, in);
+    case EMU_FNSTENV:
+    case EMU_FNSAVE:
+    case EMU_FLDENV:
+    case EMU_FRSTOR:
+        return emulate_x87(e, in);
     case EMU_WRFSBASE:
     case EMU_WRGSBASE:
         return do_wrbase(e, in, e->v.gpr[in->reg[0]]);
@@ -152,14 +172,16 @@ enum emulate_result emulate_special(struct engine_vcpu *e, uint64_t value, uint3
         .wide = desc & SPECIAL_WIDE,
         .stack_segment = desc & SPECIAL_SS,
         .has_memory = true,
-        .opsize = desc & SPECIAL_WIDE ? 8 : 4,
+        .opsize = desc & SPECIAL_WIDE    ? 8
+                  : desc & SPECIAL_SHORT ? 2
+                                         : 4,
         .adsize = 8,
         .stack = 8,
         .offset = value,
         .ea = value,
     };
 
-    return SPECIAL_OP(desc) == SPECIAL_BASE ? do_wrbase(e, &in, value) : emulate_state(e, &in);
+    return SPECIAL_OP(desc) == SPECIAL_BASE ? do_wrbase(e, &in, value) : execute(e, &in);
 }
 
 struct decode_request {
@@ -180,11 +202,9 @@ static void decode_job(void *arg)
 /* As much as can be fetched of the 15 bytes at rip. */
 static void fetch(struct engine_vcpu *e, struct decode_request *r, struct guest_fault *f)
 {
-    uint64_t rip = e->v.rip, next = (rip & PAGE_MASK) + PAGE_SIZE;
+    uint64_t rip = e->v.rip, next = next_code_page(rip, engine_mode(&e->v));
     unsigned first = (unsigned)(PAGE_SIZE - (rip & ~PAGE_MASK));
 
-    if (!(engine_mode(&e->v) & MODE_64))
-        next = (uint32_t)next;
     if (first > 15)
         first = 15;
     r->n = 0;

@@ -20,6 +20,10 @@ enum emulated_op {
     EMU_XSAVEOPT,
     EMU_XSAVEC,
     EMU_XRSTOR,
+    EMU_FNSTENV,
+    EMU_FNSAVE,
+    EMU_FLDENV,
+    EMU_FRSTOR,
     EMU_XGETBV,
     EMU_WRFSBASE,
     EMU_WRGSBASE,
@@ -43,6 +47,9 @@ enum emulated_op {
     EMU_MASKED_STORE, /* the same to memory */
     EMU_GATHER,       /* VGATHER*, VPGATHER* */
 };
+
+/* In guest_fault.pfec: the operand is misaligned, and checked (~0u: the segment doesn't allow it, or it is not canonical). */
+#define FAULT_ALIGNMENT (~0u - 1)
 
 struct emulated_insn {
     enum emulated_op op;
@@ -133,9 +140,18 @@ void emulate_read_ymm(unsigned n, struct vreg *to);
 void emulate_write_xmm(unsigned n, const struct vreg *from); /* the register's upper half stays */
 void emulate_write_ymm(unsigned n, const struct vreg *from);
 
+/* ---- the x87 pointers in the area of FXSAVE and XSAVE (emulate_x87.c); wide: in the 64-bit format ---- */
+/* Whether the host's FXSAVE and XSAVE would store its own pointers now. */
+bool x87_area_exposes(const struct engine_vcpu *e);
+/* Puts what the guest is to see for the host's pointers in an area that has just been saved. */
+void x87_area_saved(struct engine_vcpu *e, void *area, bool wide);
+/* Keeps the guest's pointers of an area that is about to be loaded into the host CPU, and puts harmless ones there. */
+void x87_area_load(struct engine_vcpu *e, void *area, bool wide);
+
 /* ---- handlers; EMULATE_DONE: rip is still to be advanced ---- */
 enum emulate_result emulate_state(struct engine_vcpu *e,
-                                  const struct emulated_insn *in); /* emulate_state.c */
+                                  const struct emulated_insn *in);                      /* emulate_state.c */
+enum emulate_result emulate_x87(struct engine_vcpu *e, const struct emulated_insn *in); /* emulate_x87.c */
 enum emulate_result emulate_integer(struct engine_vcpu *e,
                                     const struct emulated_insn *in); /* emulate_integer.c */
 enum emulate_result emulate_vector(struct engine_vcpu *e,

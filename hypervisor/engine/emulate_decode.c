@@ -29,6 +29,14 @@ enum emulated_op emulate_op_of(ZydisMnemonic m)
     case ZYDIS_MNEMONIC_XRSTOR:
     case ZYDIS_MNEMONIC_XRSTOR64:
         return EMU_XRSTOR;
+    case ZYDIS_MNEMONIC_FNSTENV:
+        return EMU_FNSTENV;
+    case ZYDIS_MNEMONIC_FNSAVE:
+        return EMU_FNSAVE;
+    case ZYDIS_MNEMONIC_FLDENV:
+        return EMU_FLDENV;
+    case ZYDIS_MNEMONIC_FRSTOR:
+        return EMU_FRSTOR;
     case ZYDIS_MNEMONIC_XGETBV:
         return EMU_XGETBV;
     case ZYDIS_MNEMONIC_WRFSBASE:

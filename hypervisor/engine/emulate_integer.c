@@ -54,7 +54,7 @@ static enum emulate_result do_enter(struct engine_vcpu *e, const struct emulated
     /* It faults where a push at the new stack pointer would (SDM vol. 2, ENTER). */
     if (!emulate_may_write(e, in, stack_linear(in, sp), in->opsize, &f))
         return emulate_raise_access(e, true, &f);
-    emulate_set_gpr(e, RBP, frame, in->stack);
+    emulate_set_gpr(e, RBP, frame, in->opsize);
     emulate_set_gpr(e, RSP, sp, in->stack);
     return EMULATE_DONE;
 }

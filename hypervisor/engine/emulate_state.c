@@ -8,6 +8,7 @@
  */
 #include "engine/emulate.h"
 
+#define XSTATE_X87 1u
 #define XSTATE_SSE 2u
 #define XSTATE_AVX 4u
 
@@ -25,6 +26,12 @@
 struct state_area {
     uint8_t bytes[1024] __attribute__((aligned(64)));
 };
+
+/* XSTATE_BV. */
+static uint64_t saved(const struct state_area *area)
+{
+    return *(const uint64_t *)(area->bytes + AREA_HEADER);
+}
 
 static uint64_t requested(const struct engine_vcpu *e)
 {
@@ -60,6 +67,33 @@ static void upper_write(const struct upper *u, bool avx)
         else
             emulate_write_xmm(8 + i, &u->r[i]);
     }
+}
+
+/*
+ * Where the area may not lie. FXSAVE and FXRSTOR look at whether the address is canonical first and at its alignment then, XSAVE and its
+ * kin the other way round (as AMD's CPUs do, which the cases in tests/cpu/regress were taken from; the manuals leave it open). Where
+ * alignment is checked, FXSAVE and FXRSTOR at an odd word raise #AC.
+ */
+static bool area_misplaced(const struct engine_vcpu *e, const struct emulated_insn *in, bool fx,
+                           unsigned *vector)
+{
+    bool misaligned = in->ea & (fx ? 15 : 63);
+
+    if (fx && in->mode64 && !gva_canonical(GVA(in->ea)))
+        *vector = in->stack_segment ? VEC_SS : VEC_GP;
+    else if (misaligned)
+        *vector = fx && alignment_checked(&e->v) && (in->ea & 3) ? VEC_AC : VEC_GP;
+    else
+        return false;
+    return true;
+}
+
+/* Of n bytes from ea on, those on ea's page: XSAVE and its kin look at a page before they ask whether the next is canonical. */
+static unsigned page_part(uint64_t ea, unsigned n)
+{
+    unsigned room = (unsigned)(PAGE_SIZE - (ea & ~PAGE_MASK));
+
+    return room < n ? room : n;
 }
 
 /* ---- storing ---- */
@@ -116,22 +150,30 @@ static enum emulate_result do_store(struct engine_vcpu *e, const struct emulated
     unsigned size = fxsave ? AREA_FXSAVE : xsave_size(mask), top = in->mode64 ? AREA_FXSAVE : AREA_XMM8;
     struct state_area copy;
     struct guest_fault f;
+    unsigned vector;
+    bool x87;
     void *p;
 
-    if (in->ea & (fxsave ? 15 : 63))
-        return emulate_raise(e, VEC_GP, true);
-    p = in->mode64 ? area_hva(e, in->ea, size) : NULL;
+    if (area_misplaced(e, in, fxsave, &vector))
+        return emulate_raise(e, vector, true);
+    /* Host pointers mustn't even pass through guest memory. */
+    x87 = (fxsave || (mask & XSTATE_X87)) && x87_area_exposes(e);
+    p = in->mode64 && !x87 ? area_hva(e, in->ea, size) : NULL;
     if (p) {
+        watch_data(e, in->ea, size, true);
         store_state(in, p, mask);
         return EMULATE_DONE;
     }
     /* FXSAVE looks at its last byte first. */
-    if ((fxsave && !emulate_may_write(e, in, in->ea + size - 1, 1, &f)) ||
+    if (!emulate_may_write(e, in, fxsave ? in->ea + size - 1 : in->ea, fxsave ? 1 : page_part(in->ea, size),
+                           &f) ||
         !emulate_may_write(e, in, in->ea, size, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     if (!emulate_read(e, in, in->ea, copy.bytes, size, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     store_state(in, copy.bytes, mask);
+    if (x87 && (fxsave || (saved(&copy) & XSTATE_X87)))
+        x87_area_saved(e, copy.bytes, in->wide);
     if (!put_back(e, in, &copy, 0, top, &f) ||
         (size > AREA_HEADER && !put_back(e, in, &copy, AREA_HEADER, AREA_AVX, &f)) ||
         (size > AREA_AVX && !put_back(e, in, &copy, AREA_AVX, in->mode64 ? AREA_END : AREA_YMM8, &f)))
@@ -146,15 +188,19 @@ static enum emulate_result do_fxrstor(struct engine_vcpu *e, const struct emulat
     struct state_area copy; /* other vCPUs may write to the guest's: check and load the same bytes */
     struct guest_fault f;
     struct upper upper;
+    unsigned vector;
 
-    if (in->ea & 15)
-        return emulate_raise(e, VEC_GP, true);
-    if (!emulate_read(e, in, in->ea, copy.bytes, AREA_FXSAVE, &f))
+    if (area_misplaced(e, in, true, &vector))
+        return emulate_raise(e, vector, true);
+    /* As FXSAVE, it looks at its last byte first. */
+    if (!emulate_read(e, in, in->ea + AREA_FXSAVE - 1, copy.bytes, 1, &f) ||
+        !emulate_read(e, in, in->ea, copy.bytes, AREA_FXSAVE, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     if (*(uint32_t *)(copy.bytes + AREA_MXCSR) & ~e->mxcsr_mask)
         return emulate_raise(e, VEC_GP, true);
     if (!in->mode64)
         upper_read(&upper, false);
+    x87_area_load(e, copy.bytes, in->wide);
     if (in->wide)
         __asm__ volatile("fxrstor64 (%0)" : : "r"(copy.bytes) : "memory");
     else
@@ -162,6 +208,20 @@ static enum emulate_result do_fxrstor(struct engine_vcpu *e, const struct emulat
     if (!in->mode64)
         upper_write(&upper, false);
     return EMULATE_DONE;
+}
+
+/* Reads bytes first..end of the guest's area. */
+static bool read_area(struct engine_vcpu *e, const struct emulated_insn *in, struct state_area *copy,
+                      unsigned first, unsigned end, struct guest_fault *f)
+{
+    unsigned n;
+
+    for (; first < end; first += n) {
+        n = page_part(in->ea + first, end - first);
+        if (!emulate_read(e, in, in->ea + first, copy->bytes + first, n, f))
+            return false;
+    }
+    return true;
 }
 
 /* What XRSTOR would fault on (SDM vol. 1, 13.8), with the guest's XCR0 for the host's. */
@@ -190,15 +250,20 @@ static enum emulate_result do_xrstor(struct engine_vcpu *e, const struct emulate
     struct state_area copy;
     struct guest_fault f;
     struct upper upper;
+    unsigned vector;
 
-    if (in->ea & 63)
-        return emulate_raise(e, VEC_GP, true);
-    if (!emulate_read(e, in, in->ea, copy.bytes, xsave_size(mask), &f))
+    if (area_misplaced(e, in, false, &vector))
+        return emulate_raise(e, vector, true);
+    if (!read_area(e, in, &copy, 0, AREA_AVX, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
     if (!xrstor_ok(e, &copy, mask))
         return emulate_raise(e, VEC_GP, true);
+    if ((mask & XSTATE_AVX) && !read_area(e, in, &copy, AREA_AVX, AREA_END, &f))
+        return emulate_raise_access(e, in->stack_segment, &f);
     if (put_upper)
         upper_read(&upper, mask & XSTATE_AVX);
+    if (mask & saved(&copy) & XSTATE_X87)
+        x87_area_load(e, copy.bytes, in->wide);
     if (in->wide)
         __asm__ volatile("xrstor64 (%0)" : : "r"(copy.bytes), "a"(lo), "d"(hi) : "memory");
     else

@@ -110,7 +110,7 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
         /* straddles: the second page may be another one by now */
         struct translation t;
         uint32_t pfec;
-        uint64_t va2 = (va & PAGE_MASK) + PAGE_SIZE;
+        uint64_t va2 = next_code_page(va, mode);
 
         if (!e->v.ops->walk(&e->v, GVA(va2), ACCESS_FETCH, &t, &pfec)) {
             e->v.exit = (struct vcpu_exit){
@@ -149,7 +149,7 @@ static void fault_priority(struct engine_vcpu *e, uint8_t align)
         e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
 }
 
-/* Puts rip in v at the instruction whose helper call has just left. */
+/* Puts rip in v at the instruction whose helper call has just left; a group's probe has said nothing about that one. */
 static void state_at_helper(struct engine_vcpu *e)
 {
     const struct insn_info *info;
@@ -167,6 +167,8 @@ static void state_at_helper(struct engine_vcpu *e)
     info = cache_insn_at(e, b, pc);
     flags_settle(e, b);
     e->v.rip = b->va + info->guest_off;
+    if (info->group && e->helper_in_tail)
+        e->helper_leave = HELPER_SPLIT;
     if (e->helper_leave == HELPER_FAULT && info->align)
         fault_priority(e, info->align);
 }
@@ -179,6 +181,16 @@ void engine_serve_flush(struct engine_vcpu *e)
         engine_flush_all(&e->v);
         __atomic_store_n(&e->flush_done, seq, __ATOMIC_SEQ_CST);
     }
+}
+
+/*
+ * Before requests are looked at: who asks for something sets hot.kick behind the request.  So a kick that is there must be gone
+ * before the requests are read, hence the full barrier; one that comes after the look stays for enter.S to see.
+ */
+static void kick_clear(struct engine_vcpu *e)
+{
+    if (unlikely(__atomic_load_n(&e->hot.kick, __ATOMIC_ACQUIRE)))
+        __atomic_store_n(&e->hot.kick, 0, __ATOMIC_SEQ_CST);
 }
 
 /* Work that others have asked for and that needs no help from the panel. */
@@ -206,7 +218,7 @@ void engine_fpu_set(struct vcpu *v, const void *fxsave)
     const uint64_t *image = fxsave;
 
     for (unsigned i = 0; i < 64; i++)
-        area[i] = image[i];
+        area[i] = i == 1 || i == 2 ? 0 : image[i]; /* but for the x87 pointers (emulate_x87.c) */
     for (unsigned i = 64; i < 72; i++)
         area[i] = 0;
     area[64] = 3; /* XSTATE_BV: x87 and SSE; the rest is initial */
@@ -243,16 +255,35 @@ static enum next step_done(struct engine_vcpu *e, uint32_t mode)
     return NEXT_LEAVE;
 }
 
+/*
+ * Behind an exit that is linked and came here all the same, because the page of its target wasn't known to be mapped: true if it
+ * is, as when the exit was linked, so that the link is right.
+ */
+static bool link_stands(struct engine_vcpu *e, const struct exit_rec *x, uint32_t mode)
+{
+    struct block *b;
+    uint64_t mfn;
+
+    if (!x->linked)
+        return false;
+    b = &e->cache.blocks[x->linked - 1];
+    if (b->mode != mode || b->mfn2 || cache_nearly_full(&e->cache) || !code_frame(e, b->va, &mfn) ||
+        mfn != b->mfn)
+        return false;
+    e->found = b;
+    return true;
+}
+
 static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
 {
     struct vcpu *v = &e->v;
     uint32_t id = e->hot.exit_id;
-    struct exit_rec x = e->cache.exits[id];
+    const struct exit_rec *x = &e->cache.exits[id];
     bool was_careful = e->careful.active;
 
     e->stats.link_exits++;
-    flags_settle(e, &e->cache.blocks[x.block]);
-    if (x.kind <= LINK_CALL) {
+    flags_settle(e, &e->cache.blocks[x->block]);
+    if (x->kind <= LINK_CALL) {
         uint64_t flushes = e->stats.cache_flushes;
         struct block *b;
 
@@ -262,26 +293,32 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
             if (r != CAREFUL_DONE)
                 return r == CAREFUL_FAULT ? NEXT_LEAVE : NEXT_LOOP;
         }
-        v->rip = x.target;
+        v->rip = x->target;
         if (step_done(e, mode) == NEXT_LEAVE)
             return NEXT_LEAVE;
-        if (!x.patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
+        if (!x->patch_off || was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
             return NEXT_LOOP;
-        b = find_block(e, x.target, mode);
+        if (link_stands(e, x, mode))
+            return NEXT_LOOP;
+        b = find_block(e, v->rip, mode);
         if (!b)
             return NEXT_LEAVE;
-        if (flushes == e->stats.cache_flushes && !e->cache.blocks[x.block].dead)
+        /* A flush has given *x to another exit. */
+        if (flushes == e->stats.cache_flushes && !e->cache.blocks[x->block].dead)
             cache_link(e, id, (uint32_t)(b - e->cache.blocks));
+        e->found = b;
         return NEXT_LOOP;
     }
     e->careful.active = false;
-    v->rip = x.target;
-    if (x.kind == EXIT_KIND_AGAIN) {
+    v->rip = x->target;
+    if (x->kind == EXIT_KIND_AGAIN) {
         e->by_block = true;
+        v->rflags |= FLAG_RF; /* its breakpoint has been looked at */
         return NEXT_LOOP;
     }
-    v->exit = (struct vcpu_exit){.vector = x.vector, .has_error = x.vector == VEC_GP, .next_rip = x.target};
-    switch (x.kind) {
+    v->exit =
+        (struct vcpu_exit){.vector = x->vector, .has_error = x->vector == VEC_GP, .next_rip = x->target};
+    switch (x->kind) {
     case EXIT_KIND_EXCEPTION:
         v->exit.reason = EXIT_EXCEPTION;
         break;
@@ -293,7 +330,7 @@ static enum next leave_direct(struct engine_vcpu *e, uint32_t mode)
         break;
     case EXIT_KIND_SOFTINT:
         v->exit.reason = EXIT_SOFTINT;
-        v->exit.next_rip = x.target + x.len;
+        v->exit.next_rip = x->target + x->len;
         break;
     case EXIT_KIND_PANEL:
         v->exit = (struct vcpu_exit){.reason = EXIT_EMULATE};
@@ -353,6 +390,7 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
         if (e->jc_log_n[e->cur_view] <= ARRAY_SIZE(e->jc_log[0]))
             e->jc_log_n[e->cur_view]++;
     }
+    e->found = b;
     return NEXT_LOOP;
 }
 
@@ -366,20 +404,29 @@ static uint64_t behind_helper(struct engine_vcpu *e)
     return b->va + (info + 1 < end ? info[1].guest_off : b->guest_len);
 }
 
-static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, bool *careful)
+static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, uint32_t *form)
 {
     struct vcpu *v = &e->v;
 
     state_at_helper(e);
-    if (e->careful.active && e->helper_leave != HELPER_AGAIN && e->helper_leave != HELPER_DONE)
+    if (e->careful.active)
         careful_rollback(e);
     e->careful.active = false;
     switch (e->helper_leave) {
     case HELPER_CAREFUL:
-        *careful = true;
+        *form = MODE_CAREFUL;
         return NEXT_LOOP;
+    case HELPER_SPLIT:
+        e->stats.splits++;
+        *form = MODE_SPLIT;
+        return NEXT_LOOP;
+    /* In the middle of a repeated string instruction RF is set (SDM vol. 3, 17.3.1.1): it doesn't meet its breakpoint again. */
     case HELPER_AGAIN:
+        v->rflags |= FLAG_RF;
         return NEXT_LOOP;
+    case HELPER_TRAP:
+        v->rflags |= FLAG_RF;
+        return step_done(e, mode);
     case HELPER_DONE:
         v->rip = behind_helper(e);
         return step_done(e, mode);
@@ -396,24 +443,31 @@ static void load_fpu(struct engine_vcpu *e)
 }
 
 /*
- * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Most often the jump cache knows the block; the careful
- * form and single steps are blocks of their own kind, which it doesn't hold.
+ * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Who has just looked the block up has left it in
+ * e->found; else the jump cache knows it most often.  Single steps and other forms (MODE_CAREFUL, MODE_SPLIT) are blocks of
+ * their own kind, which neither holds.
  */
-static int enter(struct engine_vcpu *e, uint32_t mode, bool careful)
+static int enter(struct engine_vcpu *e, uint32_t mode, uint32_t form)
 {
-    struct block *b;
+    struct block *b = e->found;
 
     e->stats.enters++;
-    if (!careful && !e->by_block && !(mode & MODE_STEP) && likely(!debug.mask) &&
+    e->found = NULL;
+    if (b && b->va == e->v.rip && b->mode == mode && !b->dead && !form) {
+        e->hot.shadow_rsp = e->shadow[e->cur_view];
+        debug_exec(e, b);
+        return engine_enter(e->cache.base + b->entry_saved);
+    }
+    if (!form && !e->by_block && !(mode & MODE_STEP) && likely(!(debug.mask & ~DEBUG_NO_SANDBOX)) &&
         gva_canonical(GVA(e->v.rip))) {
         e->hot.shadow_rsp = e->shadow[e->cur_view];
         return e->cur_view == VIEW_USER ? engine_enter_user(e->v.rip) : engine_enter_kernel(e->v.rip);
     }
     e->by_block = false;
-    b = find_block(e, e->v.rip, careful ? mode | MODE_CAREFUL : mode);
+    b = find_block(e, e->v.rip, mode | form);
     if (!b)
         return -1;
-    if (careful)
+    if (form == MODE_CAREFUL)
         careful_begin(e);
     e->hot.shadow_rsp = e->shadow[e->cur_view];
     debug_exec(e, b);
@@ -423,29 +477,33 @@ static int enter(struct engine_vcpu *e, uint32_t mode, bool careful)
 enum exit_reason engine_run(struct vcpu *v)
 {
     struct engine_vcpu *e = engine_of(v);
-    bool careful = false;
-    bool resumed = v->rflags & FLAG_RF; /* no instruction breakpoint for the first instruction */
+    uint32_t next_form = 0;
     enum next next = NEXT_LOOP;
 
     if (!e->fpu_loaded)
         load_fpu(e);
     e->hot.flags = flags_pack(v->rflags);
-    v->rflags &= ~(FLAGS_ARITH | FLAG_RF);
+    v->rflags &= ~FLAGS_ARITH;
     v->rflags |= 2;
     __atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
 
     while (next == NEXT_LOOP) {
         uint32_t mode;
-        bool careful_now = careful;
+        uint32_t form = next_form;
+        bool resumed;
 
-        __atomic_store_n(&e->hot.kick, 0, __ATOMIC_SEQ_CST);
+        kick_clear(e);
         serve_requests(e);
         if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST)) {
             v->exit = (struct vcpu_exit){.reason = EXIT_REQUEST};
             break;
         }
+        resumed = v->rflags & FLAG_RF; /* no instruction breakpoint for the next instruction */
+        v->rflags &= ~FLAG_RF;         /* PUSHF takes rflags as they are */
         mode = engine_mode(v);
         select_view(e, mode);
+        if (unlikely(alignment_checked(v)))
+            form = MODE_CAREFUL;
         if (unlikely(watch_enabled(v))) {
             uint32_t hits = resumed ? 0 : watch_code(v);
 
@@ -456,11 +514,10 @@ enum exit_reason engine_run(struct vcpu *v)
                 break;
             }
             e->watch_hits = 0;
-            careful_now = true;
+            form = MODE_CAREFUL;
         }
-        resumed = false;
-        careful = false;
-        switch (enter(e, mode, careful_now)) {
+        next_form = 0;
+        switch (enter(e, mode, form)) {
         case -1:
             next = NEXT_LEAVE;
             break;
@@ -474,7 +531,7 @@ enum exit_reason engine_run(struct vcpu *v)
             break;
         case ENTER_HELPER:
             e->shadow[e->cur_view] = e->hot.shadow_rsp;
-            next = leave_helper(e, mode, &careful);
+            next = leave_helper(e, mode, &next_form);
             break;
         case ENTER_FAULT:
             e->shadow[e->cur_view] = e->hot.shadow_rsp;
@@ -492,7 +549,7 @@ enum exit_reason engine_run(struct vcpu *v)
             break;
         }
     }
-    __atomic_store_n(&v->in_guest, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
     v->rflags |= flags_expand(e->hot.flags);
     /* Faults push RF set (SDM vol. 3, 17.3.1.1); #DB, #BP and #OF are traps here. */
     if (v->exit.reason == EXIT_EXCEPTION && v->exit.vector != VEC_DB && v->exit.vector != VEC_BP &&
@@ -508,7 +565,7 @@ static void helper_popf(struct engine_vcpu *e, uint64_t value, unsigned width)
 
     e->hot.flags = flags_pack(value);
     e->v.rflags = (e->v.rflags & ~changeable) | (value & changeable);
-    if (e->v.rflags & FLAG_TF)
+    if (e->v.rflags & (FLAG_TF | FLAG_AC))
         __atomic_store_n(&e->hot.kick, 1,
                          __ATOMIC_RELAXED); /* the next instruction wants another kind of block */
 }
@@ -543,11 +600,6 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)
 void engine_stats_get(const struct vcpu *v, struct engine_stats *s)
 {
     *s = ((const struct engine_vcpu *)v)->stats;
-}
-
-void engine_mode_changed(struct vcpu *v)
-{
-    (void)v; /* engine_run() looks at the mode itself */
 }
 
 /* ---- other vCPUs ---- */

@@ -54,10 +54,6 @@ void engine_frame_protect(struct vcpu *self, mfn_t m);
  * are none. */
 void engine_frame_changed(struct vcpu *self, mfn_t m, unsigned off, unsigned len);
 
-/* The bits that select translations (mode, TS, TF) have changed: called after changing v->seg[CS], task_switched,
- * rflags.TF, user_mode. */
-void engine_mode_changed(struct vcpu *v);
-
 /* Runs fn(arg) with the guest's x87/SSE/AVX state put aside: the only way from light code to heavy code. */
 void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg);
 
@@ -76,6 +72,8 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg);
     X(flush_user, "TLB flushes, user")     \
     X(flush_all, "TLB flushes, all")       \
     X(careful, "careful instructions")     \
+    X(splits, "groups split")              \
+    X(store_words, "page-table stores")    \
     X(faults, "host faults to guest")      \
     X(kicks, "kicks")
 

@@ -136,6 +136,7 @@ struct vcpu *engine_vcpu_create(size_t cache_bytes)
         memcpy(&e->mxcsr_mask, image + 28, 4);
         if (!e->mxcsr_mask)
             e->mxcsr_mask = 0xffbf;
+        e->x87_hides = x87_area_hidden();
     }
     e->slot = slot;
     engine_slots[slot] = e;
@@ -149,6 +150,7 @@ struct vcpu *engine_vcpu_create(size_t cache_bytes)
     e->hot.stubs[STUB_MISS + 1] = (uint64_t)stub_miss_write_kernel;
     e->hot.stubs[STUB_MISS + 2] = (uint64_t)stub_miss_read_user;
     e->hot.stubs[STUB_MISS + 3] = (uint64_t)stub_miss_write_user;
+    e->hot.stubs[STUB_MISS_WORD] = (uint64_t)stub_miss_word;
     e->hot.stubs[STUB_STRING] = (uint64_t)stub_string;
     e->hot.stubs[STUB_SPECIAL] = (uint64_t)stub_special;
     e->hot.stubs[STUB_CAREFUL] = (uint64_t)stub_careful;

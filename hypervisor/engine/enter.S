@@ -171,7 +171,7 @@ stub_ret_underflow:
 .endm
 
 /* TLB misses: rcx = address ^ tag, r14 = index. */
-.macro MISS name, tags, write
+.macro MISS name, tags, write, function=engine_tlb_miss
         .globl  \name
 \name:
         xorq    %gs:OFF_VIEWS + \tags(, %r14, 8), %rcx
@@ -181,7 +181,7 @@ stub_ret_underflow:
         movq    %gs:OFF_C_RSP, %rsp
         movq    %rcx, %rdi
         movl    $\write, %esi
-        call    engine_tlb_miss
+        call    \function
         jmp     helper_done
 .endm
 
@@ -189,6 +189,7 @@ stub_ret_underflow:
         MISS    stub_miss_write_kernel, VIEW_WTAG, 1
         MISS    stub_miss_read_user, VIEW_SIZE + VIEW_RTAG, 0
         MISS    stub_miss_write_user, VIEW_SIZE + VIEW_WTAG, 1
+        MISS    stub_miss_word, VIEW_WTAG, 1, engine_tlb_miss_word
 
         HELPER  stub_string, engine_helper_string
         HELPER  stub_special, engine_helper_special

@@ -25,7 +25,16 @@
 #define MODE_TS      0x08u /* FPU instructions raise #NM */
 #define MODE_STEP    0x10u /* TF: one instruction, then #DB */
 #define MODE_SEGS    0x20u /* DS, ES, SS or CS has a base that is not 0 */
+#define MODE_SPLIT   0x80u /* no groups: every access has its own probe (trans_group.c) */
 #define MODE_CAREFUL 0x40u /* one instruction whose memory accesses all go through engine_careful_access() */
+
+/* The page behind va's for code of this mode: outside 64-bit mode it wraps at 4 GiB. */
+static inline uint64_t next_code_page(uint64_t va, uint32_t mode)
+{
+    uint64_t next = (va & PAGE_MASK) + PAGE_SIZE;
+
+    return mode & MODE_64 ? next : (uint32_t)next;
+}
 
 /* Views: the kernel's and the user's translations are kept apart. */
 enum { VIEW_KERNEL, VIEW_USER, NR_VIEWS };
@@ -78,8 +87,9 @@ enum stub {
     STUB_LINK_HOST,
     STUB_LINK_SAVED,
     STUB_IND_MISS,
-    STUB_MISS, /* + 2 * view + write */
-    STUB_STRING = STUB_MISS + 4,
+    STUB_MISS,                      /* + 2 * view + write */
+    STUB_MISS_WORD = STUB_MISS + 4, /* write, kernel: by an instruction with a struct store_word */
+    STUB_STRING,
     STUB_SPECIAL,
     STUB_CAREFUL,
     NR_STUBS,
@@ -111,6 +121,7 @@ struct insn_info {
     uint16_t guest_off;
     uint8_t flags_host; /* at the op, guest flags are in host flags */
     uint8_t align; /* of the memory operand: #GP rather than any other fault if it is misaligned; 0: none */
+    uint8_t group; /* the probe here is for several instructions: if it fails, this one has not faulted yet */
     uint8_t borrowed; /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
 };
 
@@ -205,6 +216,7 @@ struct code_cache {
     uint32_t block_hash[BLOCK_HASH];
     uint32_t frame_hash[FRAME_HASH];
     uint32_t page_hash[PAGE_HASH];
+    uint64_t page_seen[NR_VIEWS][TLB_ENTRIES / 64]; /* by tlb_index(): no bit, no code page */
 };
 
 #define CAREFUL_MAX 4
@@ -235,8 +247,10 @@ struct careful {
 enum helper_leave {
     HELPER_FAULT,   /* helper_exit says */
     HELPER_CAREFUL, /* the instruction needs its careful form */
+    HELPER_SPLIT,   /* a group's probe failed: on with a block that has none */
     HELPER_DONE,    /* the instruction is complete, but has overwritten the block that it is in */
-    HELPER_AGAIN,   /* run the instruction again (string instruction with a request pending) */
+    HELPER_AGAIN,   /* go on with the repeated string instruction, after requests have been looked at */
+    HELPER_TRAP,    /* the same, after #DB: a step, or a data breakpoint was hit */
 };
 
 #define CODE_QUEUE 64
@@ -244,6 +258,12 @@ enum helper_leave {
 struct code_range {
     uint64_t mfn;
     uint16_t off, len;
+};
+
+/* The x87 instruction and data pointers as a guest sees them. */
+struct x87_pointers {
+    uint64_t ip, dp;
+    uint16_t cs, ds;
 };
 
 struct engine_vcpu {
@@ -270,8 +290,10 @@ struct engine_vcpu {
     bool helper_in_tail; /* helper_ra lies in a slow path, not behind the instruction's code */
     uint32_t watch_hits; /* DR6 bits of data breakpoints that the running instruction has met */
     bool by_block;       /* enter the next block by find_block(), not by the jump cache */
-    bool fpu_loaded;     /* the guest's x87/SSE/AVX state is in the host CPU */
-    unsigned slot;       /* bit in frame.code_vcpus / wtlb_vcpus */
+    struct block
+        *found;      /* the block at rip, just looked up; NULL: not known, or mappings have changed since */
+    bool fpu_loaded; /* the guest's x87/SSE/AVX state is in the host CPU */
+    unsigned slot;   /* bit in frame.code_vcpus / wtlb_vcpus */
     uint32_t flush_seq;  /* any thread: TLB flushes asked for */
     uint32_t flush_done; /* any thread: TLB flushes done */
     lock_t queue_lock;
@@ -279,6 +301,8 @@ struct engine_vcpu {
     struct code_range queue[CODE_QUEUE];
     uint8_t *xsave_area;
     uint32_t mxcsr_mask;
+    struct x87_pointers x87; /* loaded by the guest (emulate_x87.c) */
+    bool x87_hides; /* the host's FXSAVE shows x87 pointers with a pending exception only, as AMD's do */
     uint8_t *alt_stack;
     struct engine_stats stats;
 };
@@ -306,10 +330,11 @@ extern char engine_helper_window[], engine_helper_window_end[], helper_kicked[];
 extern char engine_fault_exit[];
 extern char stub_link_host[], stub_link_saved[], stub_ind_miss[], stub_ret_underflow[],
     stub_miss_read_kernel[], stub_miss_write_kernel[], stub_miss_read_user[], stub_miss_write_user[],
-    stub_string[], stub_special[], stub_careful[];
+    stub_miss_word[], stub_string[], stub_special[], stub_careful[];
 
 /* ---- called by enter.S ---- */
 int engine_tlb_miss(uint64_t ea, int write);
+int engine_tlb_miss_word(uint64_t ea, int write);
 int engine_helper_string(uint64_t unused, uint32_t desc);
 int engine_helper_special(uint64_t ea, uint32_t desc);
 void *engine_careful_access(uint64_t ea, uint32_t size_write);
@@ -366,7 +391,19 @@ static inline unsigned vcpu_view(const struct vcpu *v)
 /* Translates the block at va (fetched from frame mfn; the mode says how). NULL with v->exit filled in on a fetch fault. */
 struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint32_t mode);
 
-/* ---- store.c: stores that the TLB can't do ---- */
+/*
+ * ---- store.c: stores that the TLB can't do ----
+ *
+ * MOV and XCHG of a 64-bit register with memory by the kernel are what page tables are stored to with. They have a slow path of
+ * their own, in which this word says all that engine_tlb_miss_word() needs to do the instruction itself: how far before the
+ * helper's return address the instruction ends, the guest register, and which of the two it is.
+ */
+#define STORE_WORD(back, reg, xchg) ((uint32_t)(back) | (uint32_t)(reg) << 16 | (uint32_t)(xchg) << 20)
+#define STORE_WORD_BACK(w)          ((w)&0xffff)
+#define STORE_WORD_REG(w)           ((w) >> 16 & 15)
+#define STORE_WORD_XCHG(w)          ((w) >> 20 & 1)
+#define STORE_WORD_OFFSET           6 /* where it stands, from the return address: jmp rel32; test eax, word */
+
 enum store_result { STORE_DONE, STORE_FAULT, STORE_CHANGED };
 /*
  * Stores n bytes within the page of va for the guest: invalidates translations, asks the panel for trapped frames.  If old is
@@ -396,6 +433,12 @@ uint32_t watch_code(const struct vcpu *v);
 /* Notes the data breakpoints that an access meets. */
 void watch_data(struct engine_vcpu *e, uint64_t va, uint64_t size, bool write);
 
+/* Whether misaligned data accesses raise #AC: EFLAGS.AC at CPL 3 with CR0.AM set (SDM vol. 3, 6.15). */
+static inline bool alignment_checked(const struct vcpu *v)
+{
+    return v->rflags & FLAG_AC;
+}
+
 /* ---- signal.c ---- */
 int signals_init(void);
 void interrupt_block(struct engine_vcpu *e, uint64_t host_pc, uint64_t *shadow_top);
@@ -403,6 +446,12 @@ void interrupt_block(struct engine_vcpu *e, uint64_t host_pc, uint64_t *shadow_t
 /* ---- emulate.c: rare unprivileged instructions, in C ---- */
 enum emulate_result { EMULATE_DONE, EMULATE_FAULT, EMULATE_NOT_OURS };
 enum emulate_result engine_emulate(struct engine_vcpu *e);
+
+/* ---- emulate_x87.c ---- */
+/* Before the cache is flushed: the x87 instruction pointer must not point there. The guest's state is in the host CPU. */
+void x87_cache_flush(struct engine_vcpu *e);
+/* Whether this host's FXSAVE hides the pointers unless an exception is pending; leaves the x87 state initial. */
+bool x87_area_hidden(void);
 
 /* ---- engine.c ---- */
 uint32_t engine_mode(const struct vcpu *v);

@@ -62,6 +62,60 @@ enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *d
     return STORE_DONE;
 }
 
+/*
+ * Does the MOV or XCHG of a word to ea, which a write that the guest's tables allow and the TLB doesn't; true if it is done.  Only
+ * for page tables: what else there is (code, an operand that isn't aligned, a store that the panel refuses) takes the long way.
+ */
+static bool store_word(struct engine_vcpu *e, uint64_t ea, uint32_t word)
+{
+    const struct guest_ops *ops = e->v.ops;
+    const struct view *w = &e->view[VIEW_KERNEL];
+    unsigned i = tlb_index(ea), off = ea & ~PAGE_MASK;
+    uint64_t *reg = &e->v.gpr[STORE_WORD_REG(word)];
+    uint64_t *p, old;
+    bool stored = false;
+    mfn_t m;
+
+    if ((ea & 7) || w->rtag[i] != (ea & PAGE_MASK))
+        return false;
+    p = (uint64_t *)(w->host[i] + off);
+    m = machine_mfn_of(p);
+    if (__atomic_load_n(&machine_frame(m)->code_vcpus, __ATOMIC_SEQ_CST) != 0)
+        return false;
+    if (!STORE_WORD_XCHG(word))
+        return ops->trapped_write(&e->v, m, off, reg, 8);
+    if (!ops->trapped_cmpxchg)
+        return false;
+    old = __atomic_load_n(p, __ATOMIC_RELAXED);
+    while (!stored)
+        if (!ops->trapped_cmpxchg(&e->v, m, off, &old, reg, 8, &stored))
+            return false;
+    *reg = old;
+    return true;
+}
+
+/*
+ * From enter.S: engine_tlb_miss() for an instruction whose slow path has a STORE_WORD. What it would leave to the careful form is
+ * done here if it is a store to a page table; translated code then goes on behind the instruction.
+ */
+int engine_tlb_miss_word(uint64_t ea, int write)
+{
+    struct engine_vcpu *e = engine_self();
+    uint32_t word;
+
+    if (engine_tlb_miss(ea, write) == 0)
+        return 0;
+    if (e->helper_leave != HELPER_CAREFUL)
+        return 1;
+    __builtin_memcpy(&word, (const void *)(e->hot.helper_ra + STORE_WORD_OFFSET), 4);
+    if (!store_word(e, ea, word))
+        return 1;
+    e->hot.helper_ra -= STORE_WORD_BACK(word);
+    e->stats.store_words++;
+    engine_serve_flush(e); /* asked for, perhaps, while the panel waited for a lock */
+    return 0;
+}
+
 static void queue_post(struct engine_vcpu *e, uint64_t mfn, unsigned off, unsigned len)
 {
     lock_acquire(&e->queue_lock);

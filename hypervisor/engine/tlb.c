@@ -85,9 +85,12 @@ void jc_reset(struct engine_vcpu *e, unsigned view)
 void view_forget_code(struct engine_vcpu *e, unsigned view)
 {
     jc_reset(e, view);
+    e->found = NULL;
     for (unsigned i = 0; i < itlb_size(view); i++)
         e->view[view].itlb[i] = 0;
     e->shadow[view] = e->shadow_base[view];
+    if (view == e->cur_view)
+        e->hot.shadow_rsp = e->shadow[view]; /* for a helper that goes back to translated code */
 }
 
 void engine_flush_user(struct vcpu *v)
@@ -225,8 +228,10 @@ int engine_tlb_miss(uint64_t ea, int write)
     e->stats.tlb_misses++;
     e->helper_in_tail = true;
     e->helper_ea = ea;
-    /* Near the end of a 32-bit segment the operand's size decides, which only the careful form knows. */
-    bool at_limit = !(engine_mode(&e->v) & MODE_64) && ea > 0xffffffffUL - CAREFUL_BYTES;
+    /* Near the end of a 32-bit segment, or of the lower half of the address space, the operand's size decides, which only the
+     * careful form knows. */
+    uint64_t end = engine_mode(&e->v) & MODE_64 ? 1UL << 47 : 1UL << 32;
+    bool at_limit = ea >= end - CAREFUL_BYTES && ea < end;
 
     if (tag != (ea & PAGE_MASK) && gva_canonical(GVA(ea)) && !at_limit) {
         switch (tlb_fill(e, view, ea, write != 0, &pfec)) {
@@ -296,11 +301,29 @@ static inline void copy_guest(void *to, const void *from, size_t n)
     copy_bytes(to, from, n);
 }
 
+/* Host address of n bytes in one page that the TLB knows: what nearly all accesses are.  NULL: access_page() has to see. */
+static inline void *known_page(struct vcpu *v, uint64_t va, size_t n, bool write)
+{
+    struct engine_vcpu *e = engine_of(v);
+    const struct view *w = &e->view[vcpu_view(v)];
+    unsigned i = tlb_index(va);
+
+    if (unlikely(__atomic_load_n(&e->flush_seq, __ATOMIC_SEQ_CST) != e->flush_done ||
+                 (write ? w->wtag[i] : w->rtag[i]) != (va & PAGE_MASK) || (va & ~PAGE_MASK) + n > PAGE_SIZE))
+        return NULL;
+    return (void *)(w->host[i] + (va & ~PAGE_MASK));
+}
+
 bool guest_read_fault(struct vcpu *v, gva_t from, void *to, size_t n, struct guest_fault *f)
 {
     uint8_t *out = to;
     uint64_t va = from.va;
+    const void *known = known_page(v, va, n, false);
 
+    if (likely(known)) {
+        copy_guest(to, known, n);
+        return true;
+    }
     while (n > 0) {
         size_t part = PAGE_SIZE - (va & ~PAGE_MASK);
         bool careful;
@@ -323,7 +346,12 @@ bool guest_write_fault(struct vcpu *v, gva_t to, const void *from, size_t n, str
     const uint8_t *in = from;
     uint64_t va = to.va;
     bool careful;
+    void *known = known_page(v, va, n, true);
 
+    if (likely(known)) {
+        copy_guest(known, from, n);
+        return true;
+    }
     /* An operand that straddles pages is stored whole or not at all. */
     if (((va ^ (va + n - 1)) & PAGE_MASK) && n <= PAGE_SIZE &&
         (!access_page(v, va, true, f, &careful) ||

@@ -46,6 +46,10 @@ struct slow_path {
     uint8_t *from;        /* rel32 of the ja */
     const uint8_t *retry; /* start of the probe */
     bool write;
+    const uint8_t
+        *end;     /* of the code of an instruction that engine_tlb_miss_word() can do; NULL: not such a one */
+    unsigned reg; /* and its guest register, */
+    bool xchg;    /* and whether it is XCHG */
 };
 
 /* A direct exit's out-of-line part. */
@@ -53,6 +57,24 @@ struct tail {
     uint32_t exit;
     uint8_t *from; /* rel32 that leads here first; or NULL if placed inline */
     bool cross;    /* the linked jump is here, behind a check of the code page */
+};
+
+/* Where the host sees the memory operand that has been probed last. */
+struct host_mem {
+    unsigned base, index; /* host registers; index may be NO_REG */
+    int32_t disp;
+};
+
+#define GROUP_MAX 32
+
+/* Instructions [from, to) of the block whose accesses share a probe (trans_group.c). */
+struct group {
+    unsigned from, to;
+    unsigned base; /* guest register */
+    int32_t lo;    /* start of the range, from what base holds at the head */
+    unsigned span; /* bytes */
+    bool write;
+    int32_t at[GROUP_MAX]; /* each instruction's access, from what base holds at the head */
 };
 
 struct trans {
@@ -71,8 +93,14 @@ struct trans {
     struct block *b;
     uint64_t va;   /* of the block */
     uint64_t next; /* of the following instruction */
-    struct insn *in;
+    const struct insn *in;
+    unsigned index;         /* of the current instruction in the block */
     struct insn_info *info; /* of the current instruction */
+    struct host_mem mem;
+    struct group group;
+    struct insn ahead[MAX_BLOCK_INSNS];
+    unsigned nr_ahead;
+    uint64_t ahead_va; /* of the instruction behind the last one in ahead[] */
     unsigned nr_slow;
     struct slow_path slow[MAX_SLOW];
     unsigned nr_tails;
@@ -93,6 +121,11 @@ static inline uint32_t gpr_off(unsigned guest)
 static inline bool trans_unchained(const struct trans *t)
 {
     return t->careful || (t->mode & MODE_STEP) || debug_on(DEBUG_NO_CHAIN);
+}
+
+static inline bool in_group(const struct trans *t)
+{
+    return t->index >= t->group.from && t->index < t->group.to;
 }
 
 /* Host register of a guest register, or NO_REG if it lives in memory. */
@@ -150,14 +183,24 @@ void emit_offset(struct trans *t, const ZydisDecodedOperand *op, int32_t extra);
 void emit_segment(struct trans *t, ZydisRegister seg);
 /* T0 := effective (linear) address of the memory operand + extra; may use T1. */
 void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra);
-/* T0 = address: afterwards [T0 + T1] is host memory of size bytes. retry: where the address computation began. */
+/* T0 = address: afterwards t->mem ([T0 + T1]) is host memory of size bytes. retry: where the address computation began. */
 void emit_probe(struct trans *t, const uint8_t *retry, unsigned size, bool write);
-/* Address and probe of a memory operand. */
+/* Address and probe of a memory operand, unless its group has probed for it: afterwards t->mem. */
 void emit_access(struct trans *t, const ZydisDecodedOperand *op, unsigned size, bool write);
 /* Access relative to the guest's stack pointer. */
 void emit_stack_access(struct trans *t, int32_t disp, unsigned size, bool write);
-/* op reg, [T0 + T1] */
+/* Frees T1: t->mem becomes [T0 + displacement]. */
+void mem_collapse(struct trans *t);
+/* op reg, t->mem */
 void emit_op_t(struct trans *t, uint8_t op, bool w, unsigned reg);
+
+/* ---- trans_group.c ---- */
+/* Finds the group that begins with the current instruction; t->group is empty if there is none. */
+void group_plan(struct trans *t);
+/* Emits the group's probe. */
+void group_begin(struct trans *t);
+/* True, with t->mem set, if the group of the current instruction has probed for its access. */
+bool group_access(struct trans *t);
 
 /* ---- trans_generic.c ---- */
 /* Copies the instruction with registers renamed and its memory operand probed. */
@@ -173,12 +216,24 @@ void recipe_note(struct trans *t, bool plain);
 /* Whether a conditional jump here to the block's own start may leave the flags by recipe. */
 bool recipe_fits_loop(const struct trans *t);
 
+/* Guest registers (a bit each) that the instruction writes, in whole or in part. */
+uint32_t insn_writes(const struct insn *in);
+
+/* ---- trans_special.c ---- */
+bool insn_is_masked_move(ZydisMnemonic m);
+
+/* ---- trans_branch.c ---- */
+/* Condition code of a conditional jump on flags, or NO_REG. */
+unsigned branch_condition(ZydisMnemonic m);
+
 /* ---- trans_branch.c, trans_stack.c, trans_special.c: true if the instruction was theirs ---- */
 bool trans_branch(struct trans *t);
 bool trans_stack(struct trans *t);
 bool trans_special(struct trans *t);
 
 /* ---- translate.c ---- */
+/* The block's instruction of this index, decoded ahead; NULL if the block can't go that far. */
+const struct insn *insn_ahead(struct trans *t, unsigned index);
 /* Whether the domain's CPU has the feature; true where there is no domain (tests of the engine alone). */
 bool trans_offers(const struct trans *t, enum cpu_feature f);
 uint32_t new_exit(struct trans *t, enum exit_kind kind, uint64_t target);

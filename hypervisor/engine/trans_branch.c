@@ -19,7 +19,7 @@ static uint64_t branch_target(const struct trans *t)
     return in->d.operand_width == 16 ? target & 0xffff : (uint32_t)target;
 }
 
-static unsigned condition_of(ZydisMnemonic m)
+unsigned branch_condition(ZydisMnemonic m)
 {
     switch (m) {
     case ZYDIS_MNEMONIC_JO:
@@ -65,15 +65,15 @@ static unsigned stack_width(const struct trans *t)
     return mode64(t) ? 8 : t->in->d.operand_width == 16 ? 2 : 4;
 }
 
-/* mov [T0 + T1], value of the given width; both scratch registers may change. */
+/* mov t->mem, value of the given width; both scratch registers may change. */
 static void emit_store_imm(struct trans *t, uint64_t value, unsigned width)
 {
     struct emit *m = &t->m;
 
     if (width == 8 && !fits_s32(value)) {
-        emit_lea(m, true, T0, T0, T1, 0, 0);
+        mem_collapse(t);
         emit_mov_imm(m, T1, value);
-        emit_mem(m, 0x89, true, T1, T0, 0);
+        emit_op_t(t, 0x89, true, T1);
         return;
     }
     if (width == 2)
@@ -92,6 +92,7 @@ static void push_return(struct trans *t)
 {
     unsigned w = stack_width(t);
 
+    flags_need_saved(t); /* also where a group has probed: so they are when the callee returns */
     emit_stack_access(t, -(int32_t)w, w, true);
     emit_store_imm(t, t->next, w);
     emit_lea(&t->m, mode64(t), HOST_GUEST_RSP, HOST_GUEST_RSP, NO_REG, 0, -(int32_t)w);
@@ -194,6 +195,7 @@ static void trans_ret(struct trans *t)
     if (t->in->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
         t->in->op[0].visibility == ZYDIS_OPERAND_VISIBILITY_EXPLICIT)
         drop += (int32_t)(t->in->op[0].imm.value.u & 0xffff);
+    flags_need_saved(t);
     emit_stack_access(t, 0, w, false);
     if (w == 2) {
         emit_rex(m, false, T0, T1, T0);
@@ -271,7 +273,7 @@ static void trans_loop(struct trans *t)
 bool trans_branch(struct trans *t)
 {
     const ZydisDecodedInstruction *d = &t->in->d;
-    unsigned cc = condition_of(d->mnemonic);
+    unsigned cc = branch_condition(d->mnemonic);
 
     if (cc != NO_REG) {
         flags_need_host(t, false);

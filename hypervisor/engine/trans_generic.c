@@ -8,6 +8,7 @@
  *  - registers that live in memory are loaded into scratch before and stored after;
  *  - an instruction with an implicit or high-byte use of guest rcx runs with guest rcx in host rcx;
  *  - AH..BH can't stand beside a REX prefix, so then the host address is put in one legacy register;
+ *  - in a group (trans_group.c) T0 is the group's;
  *  - when two scratch registers are not enough, one that the instruction doesn't use is borrowed (its guest value waits
  *    in hot.tmp2, which insn_info.borrowed says).
  */
@@ -304,8 +305,6 @@ static bool x87_waits(const struct insn *in)
     const ZydisDecodedInstruction *d = &in->d;
 
     switch (d->mnemonic) {
-    case ZYDIS_MNEMONIC_FNSTENV:
-    case ZYDIS_MNEMONIC_FNSAVE:
     case ZYDIS_MNEMONIC_FNSTCW:
     case ZYDIS_MNEMONIC_FNSTSW:
         return false;
@@ -377,6 +376,26 @@ bool insn_kills_flags(const ZydisDecodedInstruction *d)
     return flags_touched(d) && flags_all_written(d) && !flags_read(d);
 }
 
+/* MOV and XCHG of a 64-bit register with memory, in the kernel: its slow path can do without the instruction. Not in a
+ * group, where the probe isn't its own. */
+static void note_store_word(struct trans *t)
+{
+    const struct insn *in = t->in;
+    bool xchg = in->d.mnemonic == ZYDIS_MNEMONIC_XCHG;
+    unsigned mem = in->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY ? 0 : 1;
+    const ZydisDecodedOperand *reg = &in->op[1 - mem];
+
+    if (t->careful || in_group(t) || t->view != VIEW_KERNEL || !mode64(t) ||
+        !(xchg || in->d.mnemonic == ZYDIS_MNEMONIC_MOV) || (mem == 1 && !xchg) ||
+        in->op[mem].type != ZYDIS_OPERAND_TYPE_MEMORY || in->op[mem].size != 64 ||
+        reg->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+        ZydisRegisterGetClass(reg->reg.value) != ZYDIS_REGCLASS_GPR64)
+        return;
+    t->slow[t->nr_slow - 1].end = t->m.p;
+    t->slow[t->nr_slow - 1].reg = reg_id(reg->reg.value);
+    t->slow[t->nr_slow - 1].xchg = xchg;
+}
+
 void trans_generic(struct trans *t)
 {
     const struct insn *in = t->in;
@@ -384,6 +403,7 @@ void trans_generic(struct trans *t)
     struct emit *m = &t->m;
     struct shape s;
     unsigned mem_base = T0, mem_index = T1;
+    int32_t mem_disp = 0;
     unsigned scratch[3], nr_scratch = 0;
     bool vex = d->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
     bool need_host_flags;
@@ -435,16 +455,17 @@ void trans_generic(struct trans *t)
                 mem_base = T1;
             }
             mem_index = NO_REG;
-        } else if (in_memory || s.high8 || need_host_flags) {
-            emit_lea(m, true, T0, T0, T1, 0, 0);
+        } else if (t->mem.index == NO_REG || in_memory || s.high8 || need_host_flags) {
+            mem_collapse(t);
             mem_index = NO_REG;
+            mem_disp = t->mem.disp;
             scratch[nr_scratch++] = T1;
         }
         if (s.rcx_in_rcx && mem_base != T1)
             scratch[nr_scratch++] = T1;
     } else {
         scratch[nr_scratch++] = T1;
-        if (!s.rcx_in_rcx)
+        if (!s.rcx_in_rcx && !in_group(t))
             scratch[nr_scratch++] = T0;
     }
 
@@ -501,15 +522,8 @@ void trans_generic(struct trans *t)
     if (d->attributes & ZYDIS_ATTRIB_HAS_MODRM) {
         if (!is_mem) {
             emit_modrm(m, 3, reg, rm);
-        } else if (mem_index == NO_REG) {
-            emit_modrm(m, (mem_base & 7) == 5 ? 1 : 0, reg, mem_base);
-            if ((mem_base & 7) == 4)
-                e8(m, 0x24);
-            if ((mem_base & 7) == 5)
-                e8(m, 0);
         } else {
-            emit_modrm(m, 0, reg, 4);
-            e8(m, (uint8_t)((mem_index & 7) << 3 | mem_base));
+            emit_mem_indexed(m, reg, mem_base, mem_index, mem_disp);
         }
     }
     if (has_is4(in)) {
@@ -531,4 +545,5 @@ void trans_generic(struct trans *t)
         emit_load_gs(m, t->info->borrowed - 1u, OFF_TMP2);
     if (flags_touched(d))
         t->flags_host = true;
+    note_store_word(t);
 }

@@ -172,12 +172,19 @@ void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra)
     emit_segment(t, op->mem.segment);
 }
 
+void mem_collapse(struct trans *t)
+{
+    if (t->mem.index == NO_REG)
+        return;
+    emit_lea(&t->m, true, T0, T0, T1, 0, 0);
+    t->mem.index = NO_REG;
+}
+
 void emit_op_t(struct trans *t, uint8_t op, bool w, unsigned reg)
 {
-    emit_rex(&t->m, w, reg, T1, T0);
+    emit_rex(&t->m, w, reg, t->mem.index == NO_REG ? 0 : t->mem.index, t->mem.base);
     e8(&t->m, op);
-    emit_modrm(&t->m, 0, reg, 4);
-    e8(&t->m, (uint8_t)((T1 & 7) << 3 | T0)); /* [rcx + r14] */
+    emit_mem_indexed(&t->m, reg, t->mem.base, t->mem.index, t->mem.disp);
 }
 
 void emit_probe(struct trans *t, const uint8_t *retry, unsigned size, bool write)
@@ -185,6 +192,7 @@ void emit_probe(struct trans *t, const uint8_t *retry, unsigned size, bool write
     struct emit *m = &t->m;
     uint32_t view = OFF_VIEWS + t->view * VIEW_SIZE;
 
+    t->mem = (struct host_mem){.base = T0, .index = T1};
     if (t->careful) {
         /* mov r14d, size | write << 16; call careful */
         emit_mov_imm(m, T1, size | (unsigned)write << 16 | (unsigned)t->probe_ss << 17);
@@ -217,6 +225,8 @@ void emit_access(struct trans *t, const ZydisDecodedOperand *op, unsigned size, 
 {
     const uint8_t *retry;
 
+    if (group_access(t))
+        return;
     flags_need_saved(t);
     retry = t->m.p;
     emit_address(t, op, 0);
@@ -227,6 +237,8 @@ void emit_stack_access(struct trans *t, int32_t disp, unsigned size, bool write)
 {
     const uint8_t *retry;
 
+    if (group_access(t))
+        return;
     t->probe_ss = true;
     flags_need_saved(t);
     retry = t->m.p;

@@ -13,7 +13,7 @@
  */
 #include "engine/trans.h"
 
-static uint32_t written_registers(const struct insn *in)
+uint32_t insn_writes(const struct insn *in)
 {
     uint32_t mask = 0;
 
@@ -80,7 +80,7 @@ static struct flag_recipe recipe_of(const struct insn *in)
 void recipe_note(struct trans *t, bool plain)
 {
     const ZydisDecodedInstruction *d = &t->in->d;
-    uint32_t written = written_registers(t->in);
+    uint32_t written = insn_writes(t->in);
     bool touched = insn_touches_flags(d);
 
     if (t->region == REGION_OPEN) {

@@ -14,8 +14,8 @@ static void trans_lea(struct trans *t)
     unsigned guest = reg_id(dst->reg.value);
     unsigned h = host_reg(guest);
     ZydisDecodedOperand flat = *src;
-    bool simple = h != NO_REG && dst->size >= 32 && t->in->d.address_width >= 32 &&
-                  src->mem.base != ZYDIS_REGISTER_RIP && src->mem.base != ZYDIS_REGISTER_EIP &&
+    bool by_rip = src->mem.base == ZYDIS_REGISTER_RIP || src->mem.base == ZYDIS_REGISTER_EIP;
+    bool simple = h != NO_REG && dst->size >= 32 && t->in->d.address_width >= 32 && !by_rip &&
                   (src->mem.base != ZYDIS_REGISTER_NONE || src->mem.index != ZYDIS_REGISTER_NONE);
 
     if (simple) {
@@ -28,6 +28,10 @@ static void trans_lea(struct trans *t)
             index = use_reg(t, reg_id(src->mem.index), T1);
         emit_lea(m, dst->size == 64 && t->in->d.address_width == 64, h, base, index, scale,
                  src->mem.disp.has_displacement ? (int32_t)src->mem.disp.value : 0);
+        return;
+    }
+    if (by_rip && h != NO_REG && dst->size == 64 && t->in->d.address_width == 64) {
+        emit_mov_imm(m, h, t->next + (uint64_t)src->mem.disp.value);
         return;
     }
     flat.mem.segment = ZYDIS_REGISTER_DS; /* LEA takes the offset only */
@@ -146,6 +150,11 @@ static void trans_bit_string(struct trans *t)
         emit_lea(m, d->address_width == 64, T0, T0, T1, 1, 0);
     } else {
         emit_lea(m, d->address_width == 64, T0, T0, T1, w == 4 ? 2 : 3, 0);
+    }
+    if (d->address_width == 16) { /* movzx ecx, cx */
+        e8(m, 0x0f);
+        e8(m, 0xb7);
+        e8(m, 0xc9);
     }
     emit_segment(t, mem->mem.segment);
     emit_probe(t, retry, w, write);
@@ -277,7 +286,7 @@ static bool uses_fpu(const ZydisDecodedInstruction *d)
     }
 }
 
-static bool is_masked_move(ZydisMnemonic m)
+bool insn_is_masked_move(ZydisMnemonic m)
 {
     switch (m) {
     case ZYDIS_MNEMONIC_MASKMOVQ:
@@ -318,7 +327,7 @@ static enum emulated_op state_op(ZydisMnemonic m)
 {
     enum emulated_op op = emulate_op_of(m);
 
-    return op >= EMU_FXSAVE && op <= EMU_XRSTOR ? op : EMU_NONE;
+    return op >= EMU_FXSAVE && op <= EMU_FRSTOR ? op : EMU_NONE;
 }
 
 /* Kernels save and restore this state at every switch and signal: no decoding in the emulator for it. */
@@ -328,9 +337,11 @@ static void trans_state(struct trans *t, enum emulated_op op)
 
     flags_need_saved(t);
     emit_address(t, &t->in->op[0], 0);
-    emit_mov_imm(
-        &t->m, T1,
-        SPECIAL_DESC(SPECIAL_STATE, op, (d->raw.rex.W ? SPECIAL_WIDE : 0) | (t->probe_ss ? SPECIAL_SS : 0)));
+    emit_mov_imm(&t->m, T1,
+                 SPECIAL_DESC(SPECIAL_STATE, op,
+                              (d->raw.rex.W ? SPECIAL_WIDE : 0) |
+                                  (d->operand_width == 16 ? SPECIAL_SHORT : 0) |
+                                  (t->probe_ss ? SPECIAL_SS : 0)));
     emit_call_gs(&t->m, OFF_STUBS + 8 * STUB_SPECIAL);
 }
 
@@ -401,7 +412,7 @@ bool trans_special(struct trans *t)
         trans_state(t, state_op(d->mnemonic));
         return true;
     }
-    if (state_op(d->mnemonic) != EMU_NONE || is_masked_move(d->mnemonic) || has_vsib(in))
+    if (state_op(d->mnemonic) != EMU_NONE || insn_is_masked_move(d->mnemonic) || has_vsib(in))
         return emulate(t);
     if (moves_segment(in))
         return trans_read_segment(t) || leave_to_panel(t);

@@ -4,7 +4,7 @@
  */
 #include "engine/trans.h"
 
-/* mov [T0 + T1], src or mov dst, [T0 + T1], of the operand's width */
+/* mov t->mem, src or mov dst, t->mem, of the operand's width */
 static void emit_mem_width(struct trans *t, uint8_t op, unsigned width, unsigned reg)
 {
     if (width == 2)
@@ -61,11 +61,9 @@ static bool trans_push(struct trans *t)
 
         emit_stack_access(t, -(int32_t)w, w, true);
         if (h == NO_REG) {
-            emit_lea(m, true, T0, T0, T1, 0, 0);
+            mem_collapse(t);
             emit_load_gs(m, T1, gpr_off(guest));
-            if (w == 2)
-                e8(m, 0x66);
-            emit_mem(m, 0x89, w == 8, T1, T0, 0);
+            emit_mem_width(t, 0x89, w, T1);
         } else {
             emit_mem_width(t, 0x89, w, h);
         }
@@ -122,10 +120,10 @@ static bool trans_pop(struct trans *t)
         return true;
     }
     if (h == NO_REG) {
-        emit_mem_width(t, 0x8b, w, T0);
+        emit_mem_width(t, 0x8b, w, T1);
         if (w == 2)
             e8(m, 0x66);
-        emit_gs(m, 0x89, w == 8, T0, gpr_off(guest));
+        emit_gs(m, 0x89, w == 8, T1, gpr_off(guest));
     } else {
         emit_mem_width(t, 0x8b, w, h);
     }

@@ -138,7 +138,8 @@ void emit_link_jcc(struct trans *t, unsigned cc, uint64_t target)
     uint8_t *rel;
     uint32_t i;
 
-    if (target == t->va && !trans_unchained(t) && t->b->recipe.kind == RECIPE_NONE && recipe_fits_loop(t)) {
+    if (target == t->va && !trans_unchained(t) && !(t->mode & MODE_SPLIT) &&
+        t->b->recipe.kind == RECIPE_NONE && recipe_fits_loop(t)) {
         emit_loop_jcc(t, cc, target);
         return;
     }
@@ -271,10 +272,17 @@ static void emit_slow_paths(struct trans *t)
 {
     for (unsigned k = 0; k < t->nr_slow; k++) {
         struct slow_path *s = &t->slow[k];
+        const uint8_t *behind;
 
         emit_fix32(s->from, t->m.p);
-        emit_call_gs(&t->m, OFF_STUBS + 8 * (STUB_MISS + 2 * t->view + s->write));
+        emit_call_gs(&t->m, OFF_STUBS + 8 * (s->end ? STUB_MISS_WORD : STUB_MISS + 2 * t->view + s->write));
+        behind = t->m.p;
         emit_fix32(emit_jmp32(&t->m), s->retry);
+        if (s->end) {
+            /* test eax, word: data, never run, as an instruction for whoever reads the listing */
+            e8(&t->m, 0xa9);
+            e32(&t->m, STORE_WORD(behind - s->end, s->reg, s->xchg));
+        }
     }
 }
 
@@ -282,7 +290,7 @@ static void emit_slow_paths(struct trans *t)
 static void emit_second_page_check(struct trans *t)
 {
     struct emit *m = &t->m;
-    uint64_t va2 = (t->va & PAGE_MASK) + PAGE_SIZE;
+    uint64_t va2 = next_code_page(t->va, t->mode);
     uint32_t id = cache_page_id(t->e, va2, t->b->mfn2, t->view);
     uint8_t *ok;
     uint32_t i;
@@ -371,7 +379,7 @@ static bool is_plain(const struct trans *t)
     }
 }
 
-static void translate_insn(struct trans *t, struct insn *in, struct insn_info *info)
+static void translate_insn(struct trans *t, const struct insn *in, struct insn_info *info)
 {
     t->in = in;
     t->next = in->va + in->d.length;
@@ -383,10 +391,15 @@ static void translate_insn(struct trans *t, struct insn *in, struct insn_info *i
     info->flags_host = 0;
     info->borrowed = 0;
     info->align = 0;
+    info->group = 0;
     if (!insn_offered(t)) {
         end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_UD);
         return;
     }
+    if (t->index >= t->group.to)
+        group_plan(t);
+    if (in_group(t) && t->index == t->group.from)
+        group_begin(t);
     if (trans_branch(t)) {
         recipe_note(t, false);
         return;
@@ -427,7 +440,7 @@ static unsigned fetch_first(struct trans *t, uint64_t va, uint8_t *buf)
 static bool find_second_page(struct trans *t)
 {
     struct engine_vcpu *e = t->e;
-    uint64_t va2 = (t->va & PAGE_MASK) + PAGE_SIZE;
+    uint64_t va2 = next_code_page(t->va, t->mode);
     struct translation second;
     struct insn first;
     uint8_t bytes[16] = {0};
@@ -436,8 +449,6 @@ static bool find_second_page(struct trans *t)
 
     if (n == 15 || decode_insn(&first, bytes, n, t->va, t->mode) <= 0)
         return true;
-    if (!(t->mode & MODE_64))
-        va2 = (uint32_t)va2;
     if (!e->v.ops->walk(&e->v, GVA(va2), ACCESS_FETCH, &second, &pfec)) {
         e->v.exit = (struct vcpu_exit){
             .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = va2};
@@ -448,15 +459,52 @@ static bool find_second_page(struct trans *t)
     return true;
 }
 
+/* How far a block may go at most, in instructions. */
+static unsigned block_limit(const struct trans *t)
+{
+    return (t->mode & (MODE_STEP | MODE_CAREFUL)) || debug_on(DEBUG_ONE_INSN) ? 1 : MAX_BLOCK_INSNS;
+}
+
+const struct insn *insn_ahead(struct trans *t, unsigned index)
+{
+    while (t->nr_ahead <= index) {
+        struct insn *in = &t->ahead[t->nr_ahead];
+        uint64_t pos = t->ahead_va;
+        uint8_t bytes[16] = {0};
+
+        if (t->nr_ahead == block_limit(t) || ((pos ^ t->va) & PAGE_MASK) ||
+            decode_insn(in, bytes, fetch_first(t, pos, bytes), pos, t->mode) != 0)
+            return NULL;
+        t->nr_ahead++;
+        t->ahead_va = pos + in->d.length;
+        if (!mode64(t))
+            t->ahead_va = (uint32_t)t->ahead_va;
+    }
+    return &t->ahead[index];
+}
+
+/* What stands at the block's start is no instruction: the panel or the emulator says what that means. */
+static void translate_invalid(struct trans *t)
+{
+    struct insn *in = &t->ahead[0];
+
+    memset(in, 0, sizeof(*in));
+    in->va = t->va;
+    in->d.length = 1;
+    t->in = in;
+    t->next = t->va;
+    t->e->cache.infos[t->e->cache.nr_infos++] = (struct insn_info){.host_off = (uint16_t)(t->m.p - t->start)};
+    t->b->nr_insns++;
+    t->b->guest_len = 15;
+    end_exit(t, EXIT_KIND_EMULATE, t->va, 0);
+}
+
 struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint32_t mode)
 {
     static __thread struct trans trans;
-    static __thread struct insn insn;
     struct trans *t = &trans;
     struct code_cache *c = &e->cache;
-    unsigned max = (mode & (MODE_STEP | MODE_CAREFUL)) || debug_on(DEBUG_ONE_INSN) ? 1 : MAX_BLOCK_INSNS;
     const uint8_t *slow_at, *tails_at;
-    uint64_t pos = va;
 
     c->used = (c->used + 15) & ~15ul;
     t->e = e;
@@ -468,8 +516,9 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
     t->region = REGION_OPEN;
     t->region_writes = 0;
     t->recipe.kind = RECIPE_NONE;
-    t->va = va;
+    t->va = t->next = t->ahead_va = va;
     t->in = NULL;
+    t->index = t->nr_ahead = t->group.to = 0;
     t->nr_slow = t->nr_tails = 0;
     t->b = &c->blocks[c->nr_blocks];
     *t->b = (struct block){
@@ -485,46 +534,22 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
         return NULL;
     emit_entries(t);
 
-    while (!t->done) {
-        uint8_t bytes[16] = {0};
-        unsigned n = fetch_first(t, pos, bytes);
-        int r;
+    for (; !t->done; t->index++) {
+        const struct insn *in = insn_ahead(t, t->index);
 
-        if (t->b->nr_insns == max || n == 0 || ((pos ^ va) & PAGE_MASK) || t->nr_slow > MAX_SLOW - 4 ||
-            t->nr_tails > MAX_BLOCK_EXITS - 8 || t->b->nr_exits > MAX_BLOCK_EXITS) {
-            t->in = NULL;
-            emit_link(t, LINK_JUMP, pos);
+        if (!in && t->index == 0) {
+            translate_invalid(t);
             break;
         }
-        r = decode_insn(&insn, bytes, n, pos, mode);
-        if (r > 0 && t->b->nr_insns > 0) {
+        if (!in || t->nr_slow > MAX_SLOW - 4 || t->nr_tails > MAX_BLOCK_EXITS - 8 ||
+            t->b->nr_exits > MAX_BLOCK_EXITS) {
             t->in = NULL;
-            emit_link(t, LINK_JUMP, pos);
-            break;
-        }
-        if (r != 0) {
-            if (t->b->nr_insns > 0) {
-                t->in = NULL;
-                emit_link(t, LINK_JUMP, pos);
-                break;
-            }
-            memset(&insn, 0, sizeof(insn));
-            insn.va = pos;
-            insn.d.length = 1;
-            t->in = &insn;
-            t->next = pos;
-            c->infos[c->nr_infos++] = (struct insn_info){.host_off = (uint16_t)(t->m.p - t->start)};
-            t->b->nr_insns++;
-            t->b->guest_len = 15;
-            end_exit(t, EXIT_KIND_EMULATE, pos, 0);
+            emit_link(t, LINK_JUMP, t->next);
             break;
         }
         t->b->nr_insns++;
-        translate_insn(t, &insn, &c->infos[c->nr_infos++]);
-        pos = insn.va + insn.d.length;
-        t->b->guest_len = (uint16_t)(pos - va);
-        if (!(mode & MODE_64))
-            pos = (uint32_t)pos;
+        translate_insn(t, in, &c->infos[c->nr_infos++]);
+        t->b->guest_len = (uint16_t)(in->va + in->d.length - va);
     }
     slow_at = t->m.p;
     emit_slow_paths(t);

@@ -6,15 +6,31 @@
 #include "host/fault.h"
 
 #include <signal.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/message.h"
 
+/* Of the linker: where the program begins in memory, and its code ends. */
+extern const char __executable_start[], etext[];
+
+/* In terms of the program's file, whatever address it was loaded at: what addr2line wants. */
+static void message_place(struct message *m, uint64_t pc)
+{
+    if (pc >= (uint64_t)__executable_start && pc < (uint64_t)etext) {
+        message_string(m, ", by diptych+");
+        message_hex(m, pc - (uint64_t)__executable_start);
+    } else {
+        message_string(m, ", by code at ");
+        message_hex(m, pc);
+    }
+}
+
 static void fault_handler(int signo, siginfo_t *si, void *context)
 {
     struct message m = {.n = 0};
+    const ucontext_t *uc = context;
 
-    (void)context;
     terminal_restore();
     if (signo == SIGSYS) {
         message_string(&m, "diptych: the sandbox stopped system call ");
@@ -25,6 +41,7 @@ static void fault_handler(int signo, siginfo_t *si, void *context)
         message_decimal(&m, (uint64_t)signo);
         message_string(&m, " at ");
         message_hex(&m, (uint64_t)si->si_addr);
+        message_place(&m, (uint64_t)uc->uc_mcontext.gregs[REG_RIP]);
         message_string(&m, "; please report it with the command line and the guest's last output");
     }
     message_send(&m);

@@ -421,6 +421,14 @@ static int config_take(struct reader *r, const char *text, size_t size)
     return 0;
 }
 
+/* A value of the file's may stand in the line, with what its escapes made. */
+static void line_clean(char *why)
+{
+    for (; *why; why++)
+        if ((unsigned char)*why < ' ' || *why == 0x7f)
+            *why = '?';
+}
+
 int xl_config_parse(const char *name, const char *text, size_t size, struct vm_config *c, char *why,
                     size_t why_size)
 {
@@ -442,6 +450,8 @@ int xl_config_parse(const char *name, const char *text, size_t size, struct vm_c
     if (r.cfg) {
         ret = config_take(&r, text, size);
         xlu_cfg_destroy(r.cfg);
+        if (ret)
+            line_clean(why);
     } else {
         snprintf(why, why_size, "%s: out of memory", name);
     }

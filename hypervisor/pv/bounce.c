@@ -99,9 +99,10 @@ void pv_bounce(struct vcpu *v, const struct bounce *b)
         return;
     }
     if (b->mask_events)
-        __atomic_store_n(&pv->info->evtchn_upcall_mask, 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&pv->info->evtchn_upcall_mask, 1, __ATOMIC_RELEASE);
     v->gpr[RSP] = sp;
     v->rip = b->address;
-    v->rflags &= ~(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM);
+    v->rflags &=
+        ~(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM | FLAG_AC); /* AC: as SYSCALL's mask would, and Xen does */
     pv_flat_kernel_segments(v);
 }

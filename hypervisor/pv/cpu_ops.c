@@ -37,10 +37,7 @@ void pv_cpu_reset(struct vcpu *v)
 
 void pv_set_task_switched(struct vcpu *v, bool ts)
 {
-    if (v->task_switched == ts)
-        return;
     v->task_switched = ts;
-    engine_mode_changed(v);
 }
 
 uint64_t pv_fixup_cr4(const struct vcpu *v, uint64_t cr4)
@@ -58,11 +55,7 @@ uint64_t pv_fixup_cr4(const struct vcpu *v, uint64_t cr4)
 
 void pv_set_cr4(struct vcpu *v, uint64_t cr4)
 {
-    uint64_t old = v->cr4;
-
     v->cr4 = pv_fixup_cr4(v, cr4);
-    if (v->cr4 != old)
-        engine_mode_changed(v);
 }
 
 bool pv_xcr0_valid(const struct vcpu *v, uint64_t xcr0)
@@ -88,7 +81,6 @@ static int set_dr7(struct vcpu *v, uint64_t value)
             if (DR7_RW(value, i) == DR7_RW_IO)
                 return -XEN_EPERM;
     v->dr[7] = value;
-    engine_mode_changed(v);
     return 0;
 }
 
@@ -99,7 +91,6 @@ int pv_set_debugreg(struct vcpu *v, unsigned reg, uint64_t value)
         if (!breakpoint_address_ok(value))
             return -XEN_EPERM;
         v->dr[reg] = value;
-        engine_mode_changed(v);
         return 0;
     case 4:
     case 5:

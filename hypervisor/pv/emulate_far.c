@@ -36,7 +36,6 @@ static enum emulated jump(struct insn *in, uint16_t selector, uint64_t offset)
         return raise_gp(in, 0);
     }
     v->rip = offset;
-    engine_mode_changed(v);
     return EMU_JUMPED;
 }
 
@@ -126,7 +125,6 @@ static enum emulated interrupt_return(struct insn *in)
         v->gpr[RSP] = sp;
     else
         insn_set_gpr(in, RSP, sp, stack_size);
-    engine_mode_changed(v);
     return EMU_JUMPED;
 }
 

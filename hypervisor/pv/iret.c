@@ -56,7 +56,8 @@ int64_t hc_iret(struct vcpu *v, const uint64_t arg[6])
         v->gpr[R11] = c.r11;
     }
     mask = !(c.rflags & FLAG_IF);
-    __atomic_store_n(&pv->info->evtchn_upcall_mask, mask, __ATOMIC_SEQ_CST);
+    /* No barrier: who raises an event doesn't look at the mask, but kicks us (evtchn_mark_pending()). */
+    __atomic_store_n(&pv->info->evtchn_upcall_mask, mask, __ATOMIC_RELEASE);
     if (!load(v, SEG_CS, (uint16_t)(c.cs | 3)) || !load(v, SEG_SS, (uint16_t)(c.ss | 3)) ||
         !gva_canonical(GVA(c.rip))) {
         /* what Xen's own IRET would have faulted on */

@@ -51,6 +51,12 @@ static inline uint64_t pte_read(const uint64_t *p)
     return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
 
+/* Other vCPUs may be walking the table. */
+static inline void pte_write(uint64_t *p, uint64_t e)
+{
+    __atomic_store_n(p, e, __ATOMIC_RELAXED);
+}
+
 /* Index into the table of a level (4..1) for an address. */
 static inline unsigned pt_slot(gva_t a, unsigned level)
 {

@@ -145,6 +145,10 @@ static uint64_t bytes_get(const void *data, unsigned size)
 {
     uint64_t x = 0;
 
+    if (likely(size == 8)) {
+        __builtin_memcpy(&x, data, 8);
+        return x;
+    }
     for (unsigned i = 0; i < size; i++)
         x |= (uint64_t)((const uint8_t *)data)[i] << (8 * i);
     return x;
@@ -152,6 +156,10 @@ static uint64_t bytes_get(const void *data, unsigned size)
 
 static void bytes_put(void *data, uint64_t x, unsigned size)
 {
+    if (likely(size == 8)) {
+        __builtin_memcpy(data, &x, 8);
+        return;
+    }
     for (unsigned i = 0; i < size; i++)
         ((uint8_t *)data)[i] = (uint8_t)(x >> (8 * i));
 }

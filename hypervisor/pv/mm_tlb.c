@@ -49,7 +49,7 @@ void mm_note_change(struct vcpu *v, struct domain *d, mfn_t table, unsigned slot
     if (!l4_kernel && !(f->flags & FRAME_KERNEL_HALF))
         return;
     if (l4_kernel && (old ^ new) & ~(PTE_A | PTE_D))
-        pt_hva(table)[L4_TAG_SLOT] = 0;
+        pte_write(&pt_hva(table)[L4_TAG_SLOT], 0);
     if (!(old & PTE_P))
         return;
     if (f->type == FRAME_L1 && !((old ^ new) & PTE_ADDR) && !(lost & ~(PTE_RW | PTE_D)) &&
@@ -77,8 +77,8 @@ static bool kernel_half_same(struct domain *d, mfn_t a, mfn_t b)
     if (diff & ~(PTE_A | PTE_D))
         return false;
     if (pa[L4_TAG_SLOT] == 0)
-        pa[L4_TAG_SLOT] = ++d->pv->mm.l4_tag << 1; /* bit 0 is PTE_P */
-    pb[L4_TAG_SLOT] = pa[L4_TAG_SLOT];
+        pte_write(&pa[L4_TAG_SLOT], ++d->pv->mm.l4_tag << 1); /* bit 0 is PTE_P */
+    pte_write(&pb[L4_TAG_SLOT], pa[L4_TAG_SLOT]);
     return true;
 }
 

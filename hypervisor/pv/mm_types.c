@@ -42,6 +42,12 @@ static bool frame_of(const struct domain *d, mfn_t m, struct frame **f)
     return (*f)->owner == d->domid;
 }
 
+/* Walks look at it without the lock (pv/walk.c). */
+static inline void type_set(struct frame *f, enum frame_type type)
+{
+    __atomic_store_n(&f->type, (uint8_t)type, __ATOMIC_RELAXED);
+}
+
 static inline void flags_set(struct frame *f, uint8_t flags)
 {
     __atomic_fetch_or(&f->flags, flags, __ATOMIC_RELAXED);
@@ -59,7 +65,7 @@ static inline void flags_clear(struct frame *f, uint8_t flags)
 static void frame_die(struct domain *d, mfn_t m, struct frame *f)
 {
     f->owner = DOMID_NOBODY;
-    f->type = FRAME_NONE;
+    type_set(f, FRAME_NONE);
     f->flags = 0;
     mm_set_m2p(m, INVALID_M2P_ENTRY);
     f->m2p = (uint32_t)d->pv->mm.dead.n;
@@ -100,7 +106,7 @@ int mm_get_l1e(struct domain *d, uint64_t e, bool foreign_io)
         return -XEN_EBUSY;
     if (e & PTE_RW) {
         if (f->type_count == 0)
-            f->type = FRAME_WRITABLE;
+            type_set(f, FRAME_WRITABLE);
         else if (f->type != FRAME_WRITABLE || f->type_count == UINT32_MAX)
             return -XEN_EBUSY;
         f->type_count++;
@@ -117,7 +123,7 @@ void mm_put_l1e(struct domain *d, uint64_t e)
     if (!(e & PTE_P) || !frame_of(d, m, &f))
         return;
     if (e & PTE_RW && f->type == FRAME_WRITABLE && f->type_count > 0 && --f->type_count == 0)
-        f->type = FRAME_NONE;
+        type_set(f, FRAME_NONE);
     put_ref(d, m, f);
 }
 
@@ -156,7 +162,7 @@ static int l1_promote(struct domain *d, uint64_t *p)
                 return rc;
             }
             if (mm_adjust_l1e(e) != e)
-                p[k] = mm_adjust_l1e(e);
+                pte_write(&p[k], mm_adjust_l1e(e));
         }
     }
     return 0;
@@ -245,12 +251,12 @@ static int dir_promote(struct vcpu *v, struct domain *d, mfn_t table, enum frame
                 return rc;
             }
             if (mm_adjust_dir_entry(e) != e)
-                p[k] = mm_adjust_dir_entry(e);
+                pte_write(&p[k], mm_adjust_dir_entry(e));
         }
     }
     if (type == FRAME_L4)
         for (unsigned i = L4_XEN_FIRST; i < L4_KERNEL_FIRST; i++)
-            p[i] = 0;
+            pte_write(&p[i], 0);
     return 0;
 }
 
@@ -305,14 +311,14 @@ static int get_type(struct vcpu *v, struct domain *d, mfn_t m, struct frame *f, 
     }
     if (type != FRAME_WRITABLE && f->flags & FRAME_XEN)
         return -XEN_EINVAL;
-    f->type = (uint8_t)type;
+    type_set(f, type);
     f->type_count = 1;
     if (type == FRAME_WRITABLE)
         return 0;
     rc = promote(v, d, m, type);
     if (rc != 0) {
         f->type_count = 0;
-        f->type = FRAME_NONE;
+        type_set(f, FRAME_NONE);
         return rc;
     }
     flags_set(f, FRAME_VALIDATED);
@@ -348,7 +354,7 @@ void mm_put(struct vcpu *v, struct domain *d, mfn_t m, enum frame_type type)
             demote(v, d, m, type);
             flags_clear(f, FRAME_VALIDATED | FRAME_KERNEL_HALF);
         }
-        f->type = FRAME_NONE;
+        type_set(f, FRAME_NONE);
     }
     put_ref(d, m, f);
 }

@@ -77,8 +77,8 @@ int time_domain_init(struct domain *d);
 int time_vcpu_start(struct vcpu *v);
 void time_vcpu_stop(struct vcpu *v);
 /* Run loop, before entering the guest: raises expired timers, arms the host timer if it is later than the next
- * deadline. Light. */
-void time_vcpu_check(struct vcpu *v);
+ * deadline. expired: the host timer has fired, or the vCPU has waited. Light. */
+void time_vcpu_check(struct vcpu *v, bool expired);
 /* CLOCK_MONOTONIC time of the next virtual timer, for vcpu_wait(); 0: none. Light. */
 uint64_t time_next_deadline(const struct vcpu *v);
 /* Runstate accounting: state is RUNSTATE_*. Light. */

@@ -132,6 +132,8 @@ void pv_vcpu_run(struct vcpu *v)
     struct pv_vcpu *pv = v->pv;
 
     while (!domain_ended(v->domain)) {
+        bool expired = false; /* a deadline may have passed */
+
         if (!__atomic_load_n(&v->online, __ATOMIC_ACQUIRE) && !wait_online(v))
             break;
         if (pv->load_fpu) {
@@ -139,14 +141,17 @@ void pv_vcpu_run(struct vcpu *v)
             pv->load_fpu = false;
         }
         if (__atomic_load_n(&v->requests, __ATOMIC_RELAXED)) {
-            __atomic_fetch_and(&v->requests, ~(VCPU_REQ_EVENT | VCPU_REQ_TIMER | VCPU_REQ_STOP),
-                               __ATOMIC_SEQ_CST);
+            expired = __atomic_fetch_and(&v->requests, ~(VCPU_REQ_EVENT | VCPU_REQ_TIMER | VCPU_REQ_STOP),
+                                         __ATOMIC_SEQ_CST) &
+                      VCPU_REQ_TIMER;
             if (v->requests & VCPU_REQ_NMI)
                 deliver_nmi(v);
         }
-        if (pv->blocked || pv->polling)
+        if (pv->blocked || pv->polling) {
             wait_blocked(v);
-        time_vcpu_check(v);
+            expired = true;
+        }
+        time_vcpu_check(v, expired);
         pv_deliver_events(v);
         if (domain_ended(v->domain))
             break;

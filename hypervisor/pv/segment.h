@@ -18,8 +18,7 @@
 
 /*
  * User to kernel mode and back: swaps GS bases and sets v->user_mode.  Nothing happens if the vCPU is there
- * already. The page-table view follows user_mode; telling the engine (engine_mode_changed) is the caller's
- * job, as it usually changes CS too.
+ * already. The page-table view follows user_mode; CS and the other segments are the caller's job.
  */
 static inline void segment_enter_kernel(struct vcpu *v)
 {

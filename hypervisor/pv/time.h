@@ -47,6 +47,7 @@ struct time_vcpu {
     uint64_t periodic_ns;  /* any thread: next tick */
     uint64_t poll_ns;      /* end of SCHEDOP_poll's wait */
     uint64_t check_tsc;    /* time_vcpu_check() has nothing to do before */
+    unsigned checks;       /* calls of time_vcpu_check() that had nothing to do */
     bool changed;          /* any thread: deadlines or the line were changed */
     int host_timer;        /* kernel's id, -1: none */
     uint64_t armed_ns;     /* host timer's expiry */

@@ -101,7 +101,9 @@ static int64_t register_info(struct vcpu *self, struct vcpu *v, gva_t arg)
 
     if (!guest_read(self, arg, &op, sizeof(op)))
         return -XEN_EFAULT;
-    if (op.offset > PAGE_SIZE - sizeof(struct vcpu_info) || !machine_valid(MFN(op.mfn)))
+    /* It is changed atomically: across a cache line that is a split lock, for which some hosts kill. */
+    if (op.offset > PAGE_SIZE - sizeof(struct vcpu_info) || op.offset % _Alignof(struct vcpu_info) != 0 ||
+        !machine_valid(MFN(op.mfn)))
         return -XEN_EINVAL;
 
     lock_acquire(&d->pv->vcpu_lock);

@@ -134,8 +134,9 @@ enum outcome_kind {
     OUTCOME_EXCEPTION, /* [vector, error, cr2] */
     OUTCOME_SYSCALL,   /* SYSCALL, or INT 80h natively caught by seccomp; state.rip behind it */
     OUTCOME_TIMEOUT,   /* still running after the time limit */
-    OUTCOME_PANEL, /* engine: a far transfer at state.rip, left to the panel (tests/unit/test_emulate.c) */
-    OUTCOME_DIED,  /* native: the child died; engine: it asked for something senseless (why) */
+    OUTCOME_PANEL,   /* engine: a far transfer at state.rip, left to the panel (tests/unit/test_emulate.c) */
+    OUTCOME_SEGMENT, /* engine: PUSH, POP or MOV of a segment register, left to the panel: selectors differ */
+    OUTCOME_DIED,    /* native: the child died; engine: it asked for something senseless (why) */
 };
 
 struct outcome {

@@ -49,6 +49,9 @@ void outcome_print(const struct outcome *o, FILE *f)
     case OUTCOME_PANEL:
         fprintf(f, "far transfer at %#lx, left to the panel", o->state.rip);
         break;
+    case OUTCOME_SEGMENT:
+        fprintf(f, "segment register at %#lx, left to the panel", o->state.rip);
+        break;
     case OUTCOME_DIED:
         fprintf(f, "failed: %s", o->why);
         break;

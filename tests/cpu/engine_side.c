@@ -186,7 +186,6 @@ static void set_state(const struct test_case *t)
     set_segment(SEG_ES, SEL_DATA, ATTR_DATA, 0);
     set_segment(SEG_FS, t->code32 ? SEL_FS_32 : 0, ATTR_DATA, t->init.fs_base);
     set_segment(SEG_GS, t->code32 ? SEL_GS_32 : 0, ATTR_DATA, t->init.gs_base);
-    engine_mode_changed(vcpu);
 }
 
 static void set_memory(const struct test_case *t)
@@ -240,6 +239,15 @@ void engine_side_start(void)
 
 /* ---- exits ---- */
 
+static bool names_segment_register(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op)
+{
+    for (unsigned i = 0; i < in->operand_count; i++)
+        if (op[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            ZydisRegisterGetClass(op[i].reg.value) == ZYDIS_REGCLASS_SEGMENT)
+            return true;
+    return false;
+}
+
 /* What the CPU does in user mode with an instruction that the engine leaves to the panel. */
 static void outcome_emulate(const struct test_case *t, struct outcome *out)
 {
@@ -274,6 +282,10 @@ static void outcome_emulate(const struct test_case *t, struct outcome *out)
     if (in.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR || in.mnemonic == ZYDIS_MNEMONIC_IRET ||
         in.mnemonic == ZYDIS_MNEMONIC_IRETD || in.mnemonic == ZYDIS_MNEMONIC_IRETQ) {
         out->kind = OUTCOME_PANEL;
+        return;
+    }
+    if (names_segment_register(&in, op)) {
+        out->kind = OUTCOME_SEGMENT;
         return;
     }
     if (!(in.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) && in.meta.category != ZYDIS_CATEGORY_IO &&

@@ -62,6 +62,7 @@ static const struct ban bans[] = {
     {ZYDIS_MNEMONIC_FXSAVE, "special.c: holds FIP"},
     {ZYDIS_MNEMONIC_FXSAVE64, "special.c: holds FIP"},
     {ZYDIS_MNEMONIC_UD0, "length differs by vendor (with or without ModRM)"},
+    {ZYDIS_MNEMONIC_UD1, "#UD or, of more than 15 bytes, #GP: by vendor"},
 };
 
 /* Extensions that a guest is not shown, or that need more than the CPU (enclaves, keys, tiles). */

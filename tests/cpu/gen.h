@@ -6,6 +6,7 @@
  * gen_state.c  initial registers
  * gen_class.c  the table of classes, and those that only pick forms
  * gen_flow.c   branches, loops, calls, code that changes itself
+ * gen_cluster.c  accesses around one register
  * gen_special.c  what needs its operands prepared: string instructions, FPU environments, traps, ...
  *
  * A case is a straight program with few branches.  To reach memory it uses registers whose values the generator still
@@ -115,6 +116,10 @@ void gen_emit_call(struct gen *g, const struct gen_class *c, const struct form_s
 void gen_emit_indirect(struct gen *g, const struct gen_class *c, const struct form_set *set);
 void gen_emit_smc(struct gen *g, const struct gen_class *c, const struct form_set *set);
 void gen_emit_fetch(struct gen *g, const struct gen_class *c, const struct form_set *set);
+
+/* ---- gen_cluster.c ---- */
+
+void gen_emit_cluster(struct gen *g, const struct gen_class *c, const struct form_set *set);
 
 /* ---- gen_special.c ---- */
 

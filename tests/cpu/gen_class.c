@@ -249,6 +249,8 @@ const struct gen_class gen_classes[] = {
     {"popf", "popf of all flags a user may change", 2, BOTH, NULL, gen_emit_popf, 2, 0, NULL},
     {"atomic", "lock, xadd, cmpxchg, cmpxchg8b/16b, xchg", 5, BOTH, want_atomic, emit_forms, 3, 0, NULL},
     {"stack", "push/pop of all kinds, enter/leave, pusha", 5, BOTH, want_stack, emit_forms, 3, 0, NULL},
+    {"cluster", "accesses at small distances from one register, pushes and pops in a row", 8, BOTH, NULL,
+     gen_emit_cluster, 25, 0, NULL},
     {"string", "movs .. scas, with rep, both directions, across pages, faulting half-way", 8, BOTH,
      want_string, gen_emit_string, 10, 0, NULL},
     {"jcc", "conditional branches, jrcxz", 5, BOTH, NULL, gen_emit_jcc, 2, 0, NULL},

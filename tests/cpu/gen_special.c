@@ -165,8 +165,10 @@ static void x87_env(struct gen *g, bool save)
     OP_RBX(g, small, false, op, 0x33); /* /6 */
     /* Instruction and data pointers: the translated instruction's are not the guest's. */
     if (small) {
-        store_rbx(g, 6, 0);
-        store_rbx(g, 10, 0);
+        for (uint8_t i = 6; i < 14; i += 2) {
+            GEN(g, 0x66, 0xc7, 0x43, i, 0, 0); /* mov word [rbx+i], 0 */
+            glue(g);
+        }
     } else {
         for (unsigned i = 12; i < 28; i += 4)
             store_rbx(g, i, 0);
@@ -406,8 +408,8 @@ void gen_emit_popf(struct gen *g, const struct gen_class *c, const struct form_s
 {
     (void)c, (void)set;
     for (unsigned n = 1 + (unsigned)rng_below(&g->r, 4); n && gen_room(g) > 160; n--) {
-        /* Single-step is the trap class's. AC: alignment checks, see docs of the engine. */
-        push_popf(g, (uint32_t)(rng_u64(&g->r) & ~(FLAG_TF | FLAG_AC)));
+        /* Single-step is the trap class's. */
+        push_popf(g, (uint32_t)(rng_u64(&g->r) & ~FLAG_TF));
         if (rng_pct(&g->r, 40))
             GEN(g, 0x9c); /* pushf */
         gen_filler(g, (unsigned)rng_below(&g->r, 3));

@@ -26,7 +26,8 @@ static void initial_gprs(struct gen *g)
         g->val[i] = s->gpr[i];
         g->known |= (uint16_t)(1u << i);
     }
-    s->rflags = (rng_u64(&g->r) & FLAGS_ARITH) | FLAG_IF | 2 | (rng_pct(&g->r, 20) ? FLAG_DF : 0);
+    s->rflags = (rng_u64(&g->r) & FLAGS_ARITH) | FLAG_IF | 2 | (rng_pct(&g->r, 20) ? FLAG_DF : 0) |
+                (rng_pct(&g->r, 5) ? FLAG_AC : 0);
     s->fs_base = g->code32 ? FS_BASE_32 : gen_target_good(g, 0x200);
     s->gs_base = g->code32 ? GS_BASE_32 : gen_target_good(g, 0x200);
 }

@@ -5,6 +5,7 @@
 # guests by outside/inside.sh).
 #
 #   run.sh [--quick] [--runner diptych|qemu|uml] [--kernels 'NAME ...'] [TEST...]
+#   DIPTYCH: the command to test, build/diptych if not set
 #
 # Prints "ok NAME", "not ok NAME: why" or "skip NAME: why" a test, and last "N passed, N failed, N skipped". What a failed test left
 # stays in build/guests/failed/TEST. Guests run as an ordinary user: when we are root, as nobody.
@@ -15,6 +16,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 quick=0
 runner=${RUNNER:-diptych}
+command=${DIPTYCH:-build/diptych}
 kernels='bookworm-cloud bookworm trixie-cloud trixie sid-cloud sid'
 tests=
 while [ $# -gt 0 ]; do
@@ -44,8 +46,8 @@ if [ -z "$tests" ]; then
 fi
 [ $quick = 0 ] || kernels=${kernels%% *}
 
-if [ "$runner" = diptych ] && [ ! -x build/diptych ]; then
-    echo "not ok guests: build/diptych isn't built; run make"
+if [ "$runner" = diptych ] && [ ! -x "$command" ]; then
+    echo "not ok guests: $command isn't built; run make"
     echo "0 passed, 1 failed, 0 skipped"
     exit 1
 fi
@@ -68,7 +70,7 @@ for name in $kernels; do
 done
 sh tests/guests/build-images.sh || { echo "not ok guests: the images can't be built"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 cp build/guests/demo.cpio.gz build/guests/tests.cpio.gz "$stage/"
-[ "$runner" != diptych ] || cp build/diptych "$stage/"
+[ "$runner" != diptych ] || cp "$command" "$stage/diptych"
 chmod -R a+rX "$stage"
 
 AS_USER=

@@ -17,7 +17,6 @@ struct machine machine;
 struct vcpu fake_vcpu;
 struct fake_fault fake_fault;
 uint8_t fake_memory[GUEST_SIZE];
-unsigned fake_mode_changes;
 mfn_t fake_new_base;
 
 static struct domain domain;
@@ -50,7 +49,6 @@ void fake_cpu_setup(void)
     fake_vcpu.gpr[RSP] = GUEST_BASE + GUEST_SIZE / 2;
     memset(fake_memory, 0, sizeof(fake_memory));
     fake_fault = (struct fake_fault){0};
-    fake_mode_changes = 0;
     fake_new_base = MFN_INVALID;
 }
 
@@ -122,12 +120,6 @@ void pv_inject_page_fault(struct vcpu *v, uint64_t cr2, uint32_t pfec)
 {
     pv_inject(v, VEC_PF, pfec);
     fake_fault.cr2 = cr2;
-}
-
-void engine_mode_changed(struct vcpu *v)
-{
-    (void)v;
-    fake_mode_changes++;
 }
 
 int mm_new_baseptr(struct vcpu *v, mfn_t l4)

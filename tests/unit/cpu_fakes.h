@@ -21,7 +21,6 @@ struct fake_fault {
 extern struct vcpu fake_vcpu;
 extern struct fake_fault fake_fault;
 extern uint8_t fake_memory[GUEST_SIZE];
-extern unsigned fake_mode_changes;
 extern mfn_t fake_new_base; /* of the last mm_new_baseptr(); it refuses frame 0 */
 
 /*

@@ -77,7 +77,7 @@ static struct world_tlb_entry *tlb_of(struct vcpu *v)
 void engine_flush_all(struct vcpu *v)
 {
     memset(tlb_of(v), 0, sizeof(world.tlb[0]));
-    world.flush_all++;
+    __atomic_fetch_add(&world.flush_all, 1, __ATOMIC_RELAXED);
 }
 
 void engine_flush_user(struct vcpu *v)
@@ -87,7 +87,7 @@ void engine_flush_user(struct vcpu *v)
     for (unsigned i = 0; i < WORLD_TLB; i++)
         if ((int64_t)t[i].page >= 0)
             t[i].valid = false;
-    world.flush_user++;
+    __atomic_fetch_add(&world.flush_user, 1, __ATOMIC_RELAXED);
 }
 
 void engine_flush_page(struct vcpu *v, gva_t a)

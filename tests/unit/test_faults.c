@@ -71,14 +71,22 @@ static void run(void (*fault)(void), struct outcome *o)
     close(slave);
 }
 
+/* In assembly, so that a sanitizer doesn't look at the address first. */
 static void fault_read(void)
 {
-    (void)*(volatile int *)0x1234567000;
+    __asm__ volatile("movl (%0), %%ecx" : : "r"(0x1234567000) : "ecx");
 }
 
+/* As GCC's sanitizer traps in light code. */
 static void fault_ud2(void)
 {
-    __asm__ volatile("ud2");
+    __asm__ volatile(".globl fault_place\nfault_place: ud2");
+}
+
+/* A jump to nowhere. */
+static void fault_jump(void)
+{
+    __asm__ volatile("call *%0" : : "r"(0x1234567000));
 }
 
 static void fault_divide(void)
@@ -109,8 +117,9 @@ static const struct {
     int signo;
     const char *said;
 } faults[] = {
-    {fault_read, SIGSEGV, "at 0x1234567000"},
+    {fault_read, SIGSEGV, "at 0x1234567000, by diptych+0x"},
     {fault_ud2, SIGILL, "internal error: signal 4"},
+    {fault_jump, SIGSEGV, "at 0x1234567000, by code at 0x1234567000;"},
     {fault_divide, SIGFPE, "internal error: signal 8"},
     {fault_sent, SIGSEGV, "internal error: signal 11"},
 };
@@ -124,6 +133,20 @@ START_TEST(ours_ends_in_order)
     ck_assert_int_eq(WTERMSIG(o.status), faults[_i].signo);
     ck_assert_msg(strstr(o.text, faults[_i].said) != NULL, "said: %s", o.text);
     ck_assert(o.echo);
+}
+END_TEST
+
+extern const char __executable_start[], fault_place[];
+
+/* The line gives the place in the program's file. */
+START_TEST(place_is_said)
+{
+    struct outcome o;
+    char place[64];
+
+    run(fault_ud2, &o);
+    snprintf(place, sizeof(place), "diptych+%#lx;", (unsigned long)(fault_place - __executable_start));
+    ck_assert_msg(strstr(o.text, place) != NULL, "said: %s, not %s", o.text, place);
 }
 END_TEST
 
@@ -159,6 +182,7 @@ int main(void)
 
     tcase_set_timeout(c, 30);
     tcase_add_loop_test(c, ours_ends_in_order, 0, (int)ARRAY_SIZE(faults));
+    tcase_add_test(c, place_is_said);
     tcase_add_test(c, breakpoint_kills);
     tcase_add_test(c, host_memory_is_said);
     suite_add_tcase(s, c);

@@ -207,6 +207,17 @@ static bool do_store(unsigned v)
     return true;
 }
 
+/* The value of size bytes of a frame that other threads change. */
+static uint64_t bytes_at(mfn_t m, unsigned off, unsigned size)
+{
+    const uint8_t *p = (const uint8_t *)machine_hva(m) + off;
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < size; i++)
+        value |= (uint64_t)__atomic_load_n(&p[i], __ATOMIC_RELAXED) << 8 * i;
+    return value;
+}
+
 static bool do_trapped(unsigned v, bool cmpxchg)
 {
     mfn_t m = chance(95) ? frame_of_role(ROLE_L1) : frame_any();
@@ -219,9 +230,9 @@ static bool do_trapped(unsigned v, bool cmpxchg)
     if (!cmpxchg)
         return mm_trapped_write(&world.v[v], m, off, &data, size);
     if (machine_valid(m) && chance(80))
-        memcpy(&was, (uint8_t *)machine_hva(m) + (off & 0xff8), 8);
+        was = pte_read(entry(m, off / 8));
     if (size < 8 && machine_valid(m) && off + size <= PAGE_SIZE)
-        memcpy(&was, (uint8_t *)machine_hva(m) + off, size);
+        was = bytes_at(m, off, size);
     return mm_trapped_cmpxchg(&world.v[v], m, off, &was, &data, size, &stored) && stored;
 }
 
@@ -583,15 +594,17 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("mm_fuzz");
-    TCase *tc = tcase_create("fuzz");
+    TCase *tc = tcase_create("fuzz"), *threads = tcase_create("threads");
     SRunner *sr;
     int failed;
 
     tcase_set_timeout(tc, 0);
     tcase_add_test(tc, fuzz_plain);
     tcase_add_test(tc, fuzz_recursive);
-    tcase_add_test(tc, fuzz_threads);
+    tcase_set_timeout(threads, 0);
+    tcase_add_test(threads, fuzz_threads);
     suite_add_tcase(s, tc);
+    suite_add_tcase(s, threads);
     sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
     failed = srunner_ntests_failed(sr);

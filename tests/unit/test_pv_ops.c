@@ -347,6 +347,8 @@ START_TEST(vcpu_info_moves)
     r = (struct vcpu_register_vcpu_info){.mfn = ~0ul};
     ck_assert_int_eq(vcpu_op(VCPUOP_register_vcpu_info, 3, GM(r)), -XEN_EINVAL);
     ck_assert_int_eq(vcpu_op(VCPUOP_register_vcpu_info, 3, BAD), -XEN_EFAULT);
+    r = (struct vcpu_register_vcpu_info){.mfn = m.n, .offset = 60};
+    ck_assert_int_eq(vcpu_op(VCPUOP_register_vcpu_info, 3, GM(r)), -XEN_EINVAL);
     r = (struct vcpu_register_vcpu_info){.mfn = m.n, .offset = 128};
     V(3)->online = true;
     ck_assert_int_eq(vcpu_op(VCPUOP_register_vcpu_info, 3, GM(r)), -XEN_EINVAL); /* it runs */

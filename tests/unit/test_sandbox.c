@@ -216,12 +216,12 @@ START_TEST(daily_work_goes_on)
 }
 END_TEST
 
-static volatile int thread_may;
+static int thread_may;
 
 static void *other_thread(void *arg)
 {
     (void)arg;
-    while (!thread_may)
+    while (!__atomic_load_n(&thread_may, __ATOMIC_ACQUIRE))
         usleep(1000);
     do_socket();
     return NULL;
@@ -240,7 +240,7 @@ START_TEST(threads_are_inside)
         pthread_create(&t, NULL, other_thread, NULL);
         if (sandbox_prepare() || sandbox_enter(true, &why))
             _exit(100);
-        thread_may = 1;
+        __atomic_store_n(&thread_may, 1, __ATOMIC_RELEASE);
         pthread_join(t, NULL);
         _exit(0);
     }

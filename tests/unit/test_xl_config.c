@@ -121,6 +121,7 @@ END_TEST
 
 START_TEST(bad)
 {
+    refused("uuid=\"one\\ntwo\"\n", "one?two");
     refused("name=\"abc\nmemory=1\n", "lexical error");
     refused("kernel /boot/vmlinuz\n", "error");
     refused("disk=[ 'a',\n", "unexpected");

@@ -16,10 +16,14 @@
 #define GREG_IP REG_RIP
 #define GREG_CX REG_RCX
 #define GREG_SI REG_RSI
+#define SP      "%rsp"
+#define A       "(%rax)"
 #else
 #define GREG_IP REG_EIP
 #define GREG_CX REG_ECX
 #define GREG_SI REG_ESI
+#define SP      "%esp"
+#define A       "(%eax)"
 #endif
 
 static sigjmp_buf escape;
@@ -32,6 +36,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
 {
     const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
 
+    /* Linux leaves AC as it is. */
+    __asm__ volatile("pushf\n andl $~0x40000, (%" SP ")\n popf" : : : "cc", "memory");
     seen.number = number;
     seen.code = info->si_code;
     seen.address = (uintptr_t)info->si_addr;
@@ -64,11 +70,6 @@ static void on_signal(int number, siginfo_t *info, void *context)
         "at_" #name ": " instruction "\n pop %esi\n ret\n")
 #endif
 
-#ifdef __x86_64__
-#define A "(%rax)"
-#else
-#define A "(%eax)"
-#endif
 CASE(case_divide, "div %edx");
 CASE(case_overflow, "idivb %ah");
 CASE(case_ud2, "ud2");
@@ -83,6 +84,10 @@ CASE(case_cli, "cli");
 CASE(case_int, "int $0x21");
 CASE(case_align, "movdqa " A ", %xmm0");
 CASE(case_segment, "mov %eax, %gs");
+/* Alignment checks on: a page fault, whose handler mustn't be checked, then a misaligned access. */
+CASE(case_checked,
+     "pushf\n orl $0x40000, (" SP ")\n popf\n mov " A ", %edx\n at_misaligned: mov 2" A ", %edx");
+extern const char at_misaligned[];
 #ifndef __x86_64__
 CASE(case_bound, "bound %esi, (%eax)");
 #endif
@@ -125,7 +130,7 @@ int main(void)
 {
     struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
     static const int numbers[] = {SIGFPE, SIGSEGV, SIGILL, SIGTRAP, SIGBUS};
-    unsigned char *page = map_pages(4, PROT_READ | PROT_WRITE);
+    unsigned char *page = map_pages(4, PROT_READ | PROT_WRITE), *fresh = map_pages(2, PROT_READ);
     char path[] = "/dev/shm/siginfo-XXXXXX";
     int fd = mkstemp(path);
 
@@ -167,6 +172,8 @@ int main(void)
         expect("int 0x21", case_int, 0, SIGSEGV, SI_KERNEL, 0, 13, 0x21 * 8 + 2, IP(case_int));
         expect("movdqa unaligned", case_align, (uintptr_t)page + 8, SIGSEGV, SI_KERNEL, 0, 13, 0,
                IP(case_align));
+        expect("misaligned with AC", case_checked, (uintptr_t)fresh + (size_t)i * PAGE, SIGBUS, BUS_ADRALN, 0,
+               17, 0, (uintptr_t)at_misaligned);
         expect("bad selector", case_segment, 0x1230, SIGSEGV, SI_KERNEL, 0, 13, 0x1230, IP(case_segment));
         expect("jump to nothing", jump, nothing, SIGSEGV, SEGV_MAPERR, nothing, 14, 0x14, nothing);
         page[0] = 0xc3;

@@ -8,6 +8,7 @@
 #include "check.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
@@ -183,12 +184,86 @@ static void test_breakpoints(void)
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 9);
 }
 
+/* ---- data breakpoints of instructions that access more than one operand ---- */
+
+#define AREA_BYTES 512 /* FXSAVE's */
+#define WATCHED    32  /* offset of the four bytes with the breakpoint */
+
+static unsigned char area[AREA_BYTES] __attribute__((aligned(64))), other[AREA_BYTES];
+
+/* Each but the last two comes by the four bytes one by one, 64 being the first count. */
+static void string_instructions(void)
+{
+    unsigned char *d, *s;
+    size_t n;
+
+    d = area, n = 64;
+    __asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(1) : "memory");
+    d = area, s = other, n = 64;
+    __asm__ volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
+    d = area, n = 64;
+    __asm__ volatile("repne scasb" : "+D"(d), "+c"(n) : "a"(1) : "memory", "cc");
+    d = other, s = area, n = 64;
+    __asm__ volatile("repe cmpsb" : "+D"(d), "+S"(s), "+c"(n) : : "memory", "cc");
+    s = area, n = 64;
+    __asm__ volatile("rep lodsb" : "+S"(s), "+c"(n) : : "memory", "eax");
+    __asm__ volatile("fxsave %0" : "=m"(area));
+    __asm__ volatile("fxrstor %0" : : "m"(area));
+}
+
+/* The child stops behind each of the four elements, in the middle of the instruction: SDM vol. 3, 17.3.1.2. */
+static void expect_element_stops(pid_t child)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        struct user_regs_struct registers;
+
+        CHECK(ptrace(PTRACE_CONT, child, 0, 0) == 0);
+        stopped_at(child, SIGTRAP);
+        CHECK(ptrace(PTRACE_GETREGS, child, 0, &registers) == 0);
+#ifdef __x86_64__
+        CHECK_EQ(registers.rcx, 64 - WATCHED - 1 - i);
+#else
+        CHECK_EQ(registers.ecx, 64 - WATCHED - 1 - i);
+#endif
+        CHECK_EQ(ptrace(PTRACE_PEEKUSER, child, offsetof(struct user, u_debugreg[6]), 0) & 15, 1);
+    }
+}
+
+static void test_watched_strings(bool reads)
+{
+    pid_t child = fork();
+    int status;
+
+    CHECK(child >= 0);
+    if (child == 0) {
+        ptrace(PTRACE_TRACEME, 0, 0, 0);
+        raise(SIGSTOP);
+        string_instructions();
+        _exit(9);
+    }
+    stopped_at(child, SIGSTOP);
+    set_debug_register(child, 0, (unsigned long)&area[WATCHED]);
+    set_debug_register(child, 7, 1 | (reads ? 3ul : 1ul) << 16 | 3ul << 18);
+    for (int i = 0; i < (reads ? 5 : 2); i++)
+        expect_element_stops(child);
+    for (int i = 0; i < (reads ? 2 : 1); i++) { /* FXSAVE, FXRSTOR */
+        CHECK(ptrace(PTRACE_CONT, child, 0, 0) == 0);
+        stopped_at(child, SIGTRAP);
+    }
+    CHECK(ptrace(PTRACE_CONT, child, 0, 0) == 0);
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+}
+
 int main(int argc, char **argv)
 {
     (void)argv;
     test_trap_flag();
     test_debugger();
-    if (argc == 1)
+    if (argc == 1) {
         test_breakpoints();
+        test_watched_strings(false);
+        test_watched_strings(true);
+    }
     return 0;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * fpu_taskswitch: with the flag set, the next x87, MMX or SSE instruction raises #NM, whose delivery clears
- * the flag; FPU state survives hypercalls, events and exceptions.
+ * the flag; FPU state survives hypercalls, events and exceptions. The x87 pointers are the guest's: where its last x87 instruction
+ * was, or nothing; or what it has loaded.
  *
- * A broken engine runs the instruction, raises #NM for ever, or lets its own code disturb the registers.
+ * A broken engine runs the instruction, raises #NM for ever, lets its own code disturb the registers, or shows where it keeps translated
+ * code and guest memory.
  */
 #include "pvtest.h"
 
@@ -121,8 +123,83 @@ static void test_state(void)
     __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
 }
 
+/* ---- the x87 pointers ---- */
+
+/* FNSTENV's image, and FXSAVE64's up to the pointers. */
+struct environment {
+    uint32_t control, status, tag, ip;
+    uint16_t cs, opcode;
+    uint32_t dp;
+    uint16_t ds, reserved;
+};
+
+struct short_environment {
+    uint16_t control, status, tag, ip, cs, dp, ds;
+};
+
+struct area {
+    uint16_t control, status, tag, opcode;
+    uint64_t ip, dp;
+    uint8_t rest[488];
+} __attribute__((aligned(16)));
+
+extern char last_x87[], failing_x87[];
+
+/* A CPU may have lost the pointers at a context switch of the host's, but mustn't show others. */
+static void check_pointer(uint64_t got, const char *expected, uint64_t mask, const char *what)
+{
+    check(got == 0 || got == ((uint64_t)expected & mask), "%s is %lx, not %lx", what, got,
+          (uint64_t)expected & mask);
+}
+
+static void test_stored_pointers(void)
+{
+    static uint64_t operand = 0x3ff0000000000000;
+    static struct environment env;
+    static struct short_environment small;
+    static struct area area;
+
+    __asm__ volatile(
+        "fninit; last_x87: fldl %3; fnstenv %0; fldenv %0; data16 fnstenv %1; fldcw %0; fxsave64 %2"
+        : "+m"(env), "=m"(small), "=m"(area)
+        : "m"(operand));
+    check_pointer(env.ip, last_x87, 0xffffffff, "FNSTENV's instruction pointer");
+    check_eq(env.dp, 0, "FNSTENV's data pointer");
+    check_pointer(small.ip, last_x87, 0xffff, "16-bit FNSTENV's instruction pointer");
+    check_eq(small.dp, 0, "16-bit FNSTENV's data pointer");
+    check_pointer(area.ip, last_x87, ~0UL, "FXSAVE's instruction pointer");
+    check_eq(area.dp, 0, "FXSAVE's data pointer");
+}
+
+/* With an exception pending every CPU keeps the pointers. */
+static void test_pointers_of_exception(void)
+{
+    static const uint64_t zero;
+    static const uint16_t unmasked = 0x37b;
+    static struct area area, again;
+    static struct environment env;
+
+    __asm__ volatile("fninit; fldcw %2; fld1; failing_x87: fdivl %1; fxsave64 %0; fnclex; fninit"
+                     : "=m"(area)
+                     : "m"(zero), "m"(unmasked));
+    check_eq(area.ip, (uint64_t)failing_x87, "instruction pointer of the exception");
+    check_eq(area.dp, 0, "data pointer of the exception");
+    area.ip = 0x123456789abcdef0;
+    area.dp = 0x0fedcba987654321;
+    __asm__ volatile("fxrstor64 %1; fxsave64 %0; fnclex" : "=m"(again) : "m"(area));
+    check_eq(again.ip, area.ip, "loaded instruction pointer");
+    check_eq(again.dp, area.dp, "loaded data pointer");
+    __asm__ volatile("fxrstor64 %1; fnstenv %0; fninit" : "=m"(env) : "m"(area));
+    check_eq(env.ip, (uint32_t)area.ip, "loaded instruction pointer, by FNSTENV");
+    check_eq(env.dp, (uint32_t)area.dp, "loaded data pointer, by FNSTENV");
+}
+
 void guest_main(void)
 {
     test_taskswitch();
     test_state();
+    for (unsigned i = 0; i < 3; i++) {
+        test_stored_pointers();
+        test_pointers_of_exception();
+    }
 }
