@@ -3,9 +3,8 @@
 #   awk -v floors=2|3 -v spread=1 -f compare.awk FILE
 #
 # Reads "ENVIRONMENT ROW NANOSECONDS" lines, prints a table of medians and ratios, and holds Diptych against its floors.
-# TCG is the better of -cpu max and -cpu qemu64, row by row, and UML the better of uml-pinned and uml-free. Ratios: "slower" is
-# against native (1.0 is native speed); "x TCG" and "x UML" say how many times faster Diptych is than these. Exit status 1 when
-# a floor is missed.
+# TCG is the better of -cpu max and -cpu qemu64, row by row. Ratios: "slower" is against native (1.0 is native speed);
+# "x TCG" and "x UML" say how many times faster Diptych is than these. Exit status 1 when a floor is missed.
 #
 # spread=1 adds a table of how far the measurements went below and above their medians. floors=2 and floors=3 are the floors that
 # the issue of that number asked for; without it, all but those that a later issue put a harder one in place of.
@@ -102,7 +101,7 @@ END {
         r = order[i]
         value["native", r] = median("native", r)
         value["diptych", r] = median("diptych", r)
-        value["uml", r] = least(median("uml-pinned", r), median("uml-free", r))
+        value["uml", r] = median("uml", r)
         value["tcg", r] = least(median("tcg-max", r), median("tcg-qemu64", r))
         value["peer", r] = least(value["tcg", r], value["uml", r])
     }
@@ -119,7 +118,7 @@ END {
             times(value["tcg", r], value["diptych", r]), times(value["uml", r], value["diptych", r])
     }
     if (spread) {
-        split("native diptych tcg-max tcg-qemu64 uml-pinned uml-free", environments, " ")
+        split("native diptych tcg-max tcg-qemu64 uml", environments, " ")
         printf "\n%-18s", "spread"
         for (k = 1; k in environments; k++)
             printf " %12s", environments[k]

@@ -6,10 +6,9 @@
 #   run.sh [--quick] [--rounds N] [--only ROW[,ROW...]] [--in ENVIRONMENT[,ENVIRONMENT...]] [--kernel NAME]
 #          [--exec translate|direct|auto] [--floors 2|3] [--spread]
 #
-# Environments: native, diptych, and the peers, each in two ways, of which the table has the better row by row: tcg-max and
-# tcg-qemu64 (-cpu), uml-pinned (all its host processes on the CPU that is idlest) and uml-free. One that isn't installed is named
-# and left out. One vCPU and 512 MiB; row build-c has 1 GiB and an image with a compiler, two-tasks two vCPUs. Nothing else is
-# pinned.
+# Environments: native, diptych, tcg-max, tcg-qemu64 (its -cpu), uml; one that isn't installed is named and left out. One vCPU and
+# 512 MiB; row build-c has 1 GiB and an image with a compiler, two-tasks two vCPUs. UML's host processes are pinned to the CPU that
+# is idlest at the start, as this is faster (docs/measurements.md); nothing else is pinned.
 #
 # Each round runs every environment once; the table has the medians, --spread adds from where to where the measurements went.
 # Raw lines: build/bench/raw ("ENVIRONMENT ROW NS", a line a measurement). --exec goes to diptych as it is; --floors holds
@@ -21,7 +20,7 @@ cd "$(dirname "$0")/../.." || exit 2
 rounds=3
 quick=
 only=
-environments=native,diptych,tcg-max,tcg-qemu64,uml-pinned,uml-free
+environments=native,diptych,tcg-max,tcg-qemu64,uml
 kernel_name=bookworm-cloud
 executor=
 floors=
@@ -162,9 +161,9 @@ run() {
         [ -z "$executor" ] || set -- "$@" -- --exec "$executor"
         ;;
     tcg-*) runner=qemu ;;
-    uml-*)
+    uml)
         runner=uml
-        [ "$1" = uml-free ] || pinned="taskset -c $idlest"
+        pinned="taskset -c $idlest"
         ;;
     esac
     environment=$1
@@ -207,7 +206,7 @@ there() {
     native) true ;;
     diptych) [ -x "${DIPTYCH:-build/diptych}" ] ;;
     tcg-*) command -v qemu-system-x86_64 >/dev/null ;;
-    uml-*)
+    uml)
         find_uml
         [ -n "$uml" ]
         ;;
@@ -221,7 +220,7 @@ there() {
 # possible ENVIRONMENT PART: has it got what the part wants?
 possible() {
     case $1-$2 in
-    uml-*-one-task | uml-*-two-tasks) false ;; # it has one CPU
+    uml-one-task | uml-two-tasks) false ;; # it has one CPU
     native-build-c)
         sh tests/bench/in-tree.sh $out/build-c.cpio.gz /bin/true 2>/dev/null && return
         echo "bench: no native build-c: this system forbids namespaces"
