@@ -8,13 +8,16 @@ B := build
 O := $(B)/$(MODE)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
-# Instrumented code hides from GCC what it knows of ranges, and these warnings then guess wrong (gcc(1), -fsanitize).
+# Instrumented code hides from GCC what it knows of ranges, and these warnings then guess wrong (gcc(1),
+# -fsanitize).
 NO_GUESSES := -Wno-format-truncation -Wno-stringop-overflow -Wno-maybe-uninitialized
-# asan and tsan are for unit tests: light code is instrumented like all else. checked (ASan and UBSan) and ubsan are for whole programs that
-# run guests; there light code gets what needs no library (LIGHT_FLAGS_checked). CONTRIBUTING.md, "Sanitizers".
+# asan and tsan are for unit tests: light code is instrumented like all else. checked (ASan and UBSan) and
+# ubsan are for whole programs that run guests; there light code gets what needs no library
+# (LIGHT_FLAGS_checked). CONTRIBUTING.md, "Sanitizers".
 CFLAGS_MODE_release := -O2 -g
 CFLAGS_MODE_debug := -O0 -g -DDIPTYCH_DEBUG
-CFLAGS_MODE_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer $(NO_GUESSES)
+CFLAGS_MODE_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer $(NO_GUESSES)
 CFLAGS_MODE_checked := $(CFLAGS_MODE_asan)
 CFLAGS_MODE_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined $(NO_GUESSES)
 CFLAGS_MODE_tsan := -O1 -g -fsanitize=thread $(NO_GUESSES)
@@ -63,6 +66,23 @@ $(O)/%.o: %.c
 $(O)/%.o: %.S
 	@mkdir -p $(@D)
 	@echo "  AS $<"; $(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+help:
+	@printf '%s\n' \
+		'make               build build/diptych (MODE=release; debug, asan, checked, ubsan, tsan)' \
+		'make demo          boot Debian as a guest: a shell on a terminal, else a scripted session' \
+		'make test          everything that tests, and a sum of it at the end' \
+		'make unit          unit tests' \
+		'make cputest       instructions against the host CPU (CPUTEST_ARGS)' \
+		'make guest-test    whole guests (QUICK=1: a few)' \
+		'make fuzz-smoke    each fuzz target for some seconds' \
+		'make sanitize      tests and guests under ASan, UBSan and TSan' \
+		'make lint          formatting, line lengths, clang-tidy' \
+		'make light-check   that light code is light (docs/architecture.md)' \
+		'make bench         native, Diptych, QEMU TCG and User Mode Linux compared (BENCH_ARGS)' \
+		'make install       install under PREFIX ($(PREFIX)); make uninstall takes it away' \
+		'make deps          install the Debian packages that all this needs' \
+		'make clean         remove what was built, but not what was downloaded'
 
 clean:
 	rm -rf $(B)/release $(B)/debug $(B)/asan $(B)/checked $(B)/ubsan $(B)/tsan $(B)/diptych

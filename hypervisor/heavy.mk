@@ -25,5 +25,6 @@ HEAVY_SRCS := \
 	hypervisor/pv/trace_format.c \
 	hypervisor/pv/trace_writer.c
 
-# Half-light files: they use libc where no guest runs yet, and light code calls the rest of them; built without vector registers.
+# Half-light files: they use libc where no guest runs yet, and light code calls the rest of them; built
+# without vector registers.
 HALF_LIGHT_SRCS := hypervisor/mem/machine.c

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# make bench: natively, in Diptych, in QEMU TCG and in User Mode Linux, one benchmark program. BENCH_ARGS='--quick --only
-# syscall,signal --in native,diptych' chooses; tests/bench/run.sh has the options.
+# make bench: natively, in Diptych, in QEMU TCG and in User Mode Linux, one benchmark program.
+# BENCH_ARGS='--quick --only syscall,signal --in native,diptych' chooses; tests/bench/run.sh has the options.
 
 BENCH_SRCS := $(wildcard tests/bench/*.c)
 BENCH_ARGS ?=

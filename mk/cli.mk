@@ -15,13 +15,14 @@ CLI_SRCS_cpu_spec := hypervisor/host/cpu_spec.c hypervisor/cpu/cpu_policy.c
 CLI_SRCS_domain := $(CLI_DIAG) hypervisor/cpu/domain.c
 CLI_SRCS_console := $(CLI_DIAG) hypervisor/host/console_tty.c
 CLI_SRCS_sandbox := $(CLI_DIAG) hypervisor/host/sandbox.c hypervisor/host/fault.c
-CLI_SRCS_vm := $(CLI_CONFIG) hypervisor/cpu/domain.c hypervisor/cpu/cpu_policy.c hypervisor/host/console_tty.c \
-	hypervisor/host/fault.c hypervisor/host/sandbox.c hypervisor/host/vm.c hypervisor/host/vm_domain.c hypervisor/host/vm_stats.c \
+CLI_SRCS_vm := $(CLI_CONFIG) hypervisor/cpu/domain.c hypervisor/cpu/cpu_policy.c \
+	$(addprefix hypervisor/host/,console_tty.c fault.c sandbox.c vm.c vm_domain.c vm_stats.c) \
 	tests/unit/fake_machine.c
 
 define CLI_UNIT_RULE
 $(O)/tests/unit/test_$(1): $$(call obj,tests/unit/test_$(1).c $$(CLI_SRCS_$(1)))
-	$$(CC) $$(CFLAGS_MODE_$$(MODE)) -o $$@ $$^ -lcheck -lsubunit -lm -lrt -lxlutil -lxenlight -lseccomp -lutil -lpthread $$(LDFLAGS)
+	$$(CC) $$(CFLAGS_MODE_$$(MODE)) -o $$@ $$^ \
+		-lcheck -lsubunit -lm -lrt -lxlutil -lxenlight -lseccomp -lutil -lpthread $$(LDFLAGS)
 endef
 $(foreach t,$(CLI_UNIT),$(eval $(call CLI_UNIT_RULE,$(t))))
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The differential CPU test (tests/cpu): the engine against the host CPU. `make cputest CPUTEST_ARGS='--hours 8 --seed 7'`.
+# The differential CPU test (tests/cpu): the engine against the host CPU. `make cputest CPUTEST_ARGS='--hours
+# 8 --seed 7'`.
 #
 # make test runs build/tests/cputest with its defaults and replays tests/cpu/regress/*.txt.
 

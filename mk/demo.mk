@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# make demo: Debian's stock kernel as a PV guest, from nothing to a shell. DEMO_KERNEL, DEMO_MEMORY, DEMO_VCPUS choose.
+# make demo: Debian's stock kernel as a PV guest, from nothing to a shell. DEMO_KERNEL, DEMO_MEMORY,
+# DEMO_VCPUS choose.
 
 DEMO_KERNEL ?= bookworm-cloud
 export DEMO_KERNEL

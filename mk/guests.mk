@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# make test: everything, with one line of sums at the end. `make unit`, `fuzz-smoke` and `guest-test` are its parts; QUICK=1
-# takes the quick subset of the guest tests.
+# make test: everything, with one line of sums at the end. `make unit`, `fuzz-smoke` and `guest-test` are its
+# parts; QUICK=1 takes the quick subset of the guest tests.
 #
-# Other fragments append to UNIT_TESTS, FUZZ_TARGETS and EXTRA_TESTS the paths of programs, each with its rule. A program of EXTRA_TESTS
-# (the CPU test is one) does without arguments as much as `make test` wants of it. The lists are used in recipes, not in prerequisites, because fragments that
-# are read later append too.
+# Other fragments append to UNIT_TESTS, FUZZ_TARGETS and EXTRA_TESTS the paths of programs, each with its
+# rule. A program of EXTRA_TESTS (the CPU test is one) does without arguments as much as `make test` wants of
+# it. The lists are used in recipes, not in prerequisites, because fragments that are read later append too.
 
 QUICK ?=
 TEST_QUICK := $(if $(QUICK),--quick)
 
 .PHONY: test unit fuzz-smoke guest-test test-programs fetch-kernels
 test: deps-test
-	@$(MAKE) --no-print-directory -k test-programs || echo "diptych: not everything builds; what is missing counts as failed"
-	@sh tests/run-all.sh $(TEST_QUICK) --unit $(UNIT_TESTS) --extra $(EXTRA_TESTS) --fuzz $(FUZZ_TARGETS) --guests
+	@$(MAKE) --no-print-directory -k test-programs || \
+		echo "diptych: not everything builds; what is missing counts as failed"
+	@sh tests/run-all.sh $(TEST_QUICK) --unit $(UNIT_TESTS) --extra $(EXTRA_TESTS) \
+		--fuzz $(FUZZ_TARGETS) --guests
 
 test-programs:
-	@$(MAKE) --no-print-directory -k all pvguests $(UNIT_TESTS) $(EXTRA_TESTS) $(if $(shell command -v clang),$(FUZZ_TARGETS))
+	@$(MAKE) --no-print-directory -k all pvguests $(UNIT_TESTS) $(EXTRA_TESTS) \
+		$(if $(shell command -v clang),$(FUZZ_TARGETS))
 
 unit: deps-test
 	@$(MAKE) --no-print-directory -k $(UNIT_TESTS)

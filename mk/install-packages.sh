@@ -5,9 +5,10 @@
 #
 #   install-packages.sh PURPOSE PACKAGE... [-- OPTIONAL-PACKAGE...]
 #
-# When all are there it costs one dpkg-query and prints nothing. A package after `--` that cannot be had is named
-# and passed over. A mirror in mid-sync (an index that doesn't match, a pool file that is gone) is given four tries.
-# Not root: sudo. Not Debian, or DIPTYCH_NO_DEPS=1: nothing is done, and the build says what it lacks.
+# When all are there it costs one dpkg-query and prints nothing. A package after `--` that cannot be had is
+# named and passed over. A mirror in mid-sync (an index that doesn't match, a pool file that is gone) is given
+# four tries. Not root: sudo. Not Debian, or DIPTYCH_NO_DEPS=1: nothing is done, and the build says what it
+# lacks.
 set -u
 
 purpose=$1
@@ -31,7 +32,8 @@ done
 # missing NAME...: those of the names that are not installed, each on a line.
 missing() {
     [ $# -gt 0 ] || return 0
-    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p')
+    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+        sed -n 's/^installed //p')
     for name in "$@"; do
         case "
 $installed
@@ -66,7 +68,8 @@ as_root=
 if [ "$(id -u)" != 0 ]; then
     if ! command -v sudo >/dev/null 2>&1; then
         [ -n "$need" ] || exit 0
-        echo "diptych: $purpose needs packages that are not installed, and there is no sudo; as root, run:" >&2
+        echo "diptych: $purpose needs packages that are not installed," \
+            "and there is no sudo; as root, run:" >&2
         echo "    apt-get install" $need >&2
         exit 1
     fi

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The proof that light code is light (tests/light-check.sh), as a program that make test runs. Of a release build: sanitizers
-# and -O0 put calls and memcpy() everywhere, and those builds are for looking at something else.
+# The proof that light code is light (tests/light-check.sh), as a program that make test runs. Of a release
+# build: sanitizers and -O0 put calls and memcpy() everywhere, and those builds are for looking at something
+# else.
 
 $(call obj,$(HALF_LIGHT_SRCS)): EXTRA := -mgeneral-regs-only $(LIGHT_FLAGS_$(MODE))
 
@@ -26,8 +27,9 @@ endif
 light-check: $(B)/tests/light-check
 	@$(B)/tests/light-check
 
-# Unit test of the engine's fault handlers, which needs the whole engine.
-UNIT_TESTS += $(O)/tests/unit/test_faults
-$(O)/tests/unit/test_faults: $(O)/tests/unit/test_faults.o $(O)/libdiptych.a
+# Unit tests that need the whole engine: its fault handlers, and the doctor, which starts one.
+WHOLE_UNIT := $(O)/tests/unit/test_faults $(O)/tests/unit/test_doctor
+UNIT_TESTS += $(WHOLE_UNIT)
+$(WHOLE_UNIT): %: %.o $(O)/libdiptych.a
 	$(CC) $(CFLAGS_MODE_$(MODE)) -o $@ $^ -lcheck -lsubunit -lm -lrt -lutil $(LIBS) $(LDFLAGS)
--include $(O)/tests/unit/test_faults.d
+-include $(WHOLE_UNIT:=.d)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # PV test guests: freestanding programs on the runtime in guest-abi/, one a source file.
 
-GUEST_CFLAGS := -std=gnu11 $(WARN) -O2 -g -Iguest-abi -Itests/guests/pv -ffreestanding -fno-stack-protector -fno-pic \
-	-mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-asynchronous-unwind-tables -fcf-protection=none \
-	-fno-strict-aliasing -fno-tree-loop-distribute-patterns -MMD -MP
+GUEST_CFLAGS := -std=gnu11 $(WARN) -O2 -g -Iguest-abi -Itests/guests/pv -ffreestanding -fno-stack-protector \
+	-fno-pic -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-asynchronous-unwind-tables \
+	-fcf-protection=none -fno-strict-aliasing -fno-tree-loop-distribute-patterns -MMD -MP
 GUEST_O := $(B)/guests/pv
-GUEST_RT := $(patsubst guest-abi/pvguest/%,$(GUEST_O)/rt/%.o,$(wildcard guest-abi/pvguest/*.c guest-abi/pvguest/*.S))
+GUEST_RT := $(patsubst guest-abi/pvguest/%,$(GUEST_O)/rt/%.o, \
+	$(wildcard guest-abi/pvguest/*.c guest-abi/pvguest/*.S))
 PV_GUESTS := $(patsubst tests/guests/pv/%.c,$(GUEST_O)/%,$(wildcard tests/guests/pv/*.c))
 
 # `make test` builds the guests and the command before it runs this.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# make sanitize: all that can run under sanitizers does (CONTRIBUTING.md, "Sanitizers"). The fuzz targets, which are ASan's and UBSan's
-# too, are `make fuzz-smoke`, a part of `make test`.
+# make sanitize: all that can run under sanitizers does (CONTRIBUTING.md, "Sanitizers"). The fuzz targets,
+# which are ASan's and UBSan's too, are `make fuzz-smoke`, a part of `make test`.
 
-# Those with threads, without what needs the engine: TSan doesn't know its fences, nor what translated code does.
+# Those with threads, without what needs the engine: TSan doesn't know its fences, nor what translated code
+# does.
 SANITIZE_THREADED := console console_ring domain evtchn mm_fuzz sandbox store time trace vm
 SANITIZE_KERNEL ?= bookworm-cloud
 
@@ -22,7 +23,8 @@ sanitize: deps-test
 	@$(MAKE) --no-print-directory -k pvguests
 	@TEST_LOGS=$(B)/sanitize-logs sh tests/run-all.sh --command \
 		$(foreach t,$(SANITIZE_ASAN),'asan-$(notdir $(t))=$(t)') \
-		$(foreach t,$(SANITIZE_TSAN),'tsan-$(notdir $(t))=$(if $(findstring mm_fuzz,$(t)),env CK_RUN_CASE=threads) $(t)') \
+		$(foreach t,$(SANITIZE_TSAN),'tsan-$(notdir $(t))=$(if \
+			$(findstring mm_fuzz,$(t)),env CK_RUN_CASE=threads) $(t)') \
 		'light-check=sh tests/light-check.sh $(SANITIZE_LIGHT)' \
 		'cputest-replay=$(B)/ubsan/tests/cputest --replay $(wildcard tests/cpu/regress/*.txt)' \
 		'cputest=$(B)/ubsan/tests/cputest --count 100000' \

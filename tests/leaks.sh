@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Whole runs of the command leave nothing allocated and unreachable, by LeakSanitizer, which needs the sandbox off.
+# Whole runs of the command leave nothing allocated and unreachable, by LeakSanitizer, which needs the sandbox
+# off.
 #   leaks.sh DIPTYCH      built with MODE=checked
 set -u
 
@@ -17,7 +18,8 @@ run() {
     name=$1
     expected=$2
     shift 2
-    ASAN_OPTIONS=detect_leaks=1 timeout -s KILL 60 "$diptych" run --type pv --memory 64M "$@" --debug no_sandbox \
+    ASAN_OPTIONS=detect_leaks=1 timeout -s KILL 60 \
+        "$diptych" run --type pv --memory 64M "$@" --debug no_sandbox \
         </dev/null >"$said" 2>&1
     status=$?
     if [ $status -eq "$expected" ] && ! grep -q -a 'Sanitizer' "$said"; then

@@ -1,16 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Proves of a build that its light code is light (docs/architecture.md, "Light and heavy code"): light code runs while the guest's x87,
-# SSE and AVX state is live in the host's registers.
+# Proves of a build that its light code is light (docs/architecture.md, "Light and heavy code"): light code
+# runs while the guest's x87, SSE and AVX state is live in the host's registers.
 #
 #   light-check.sh ENTER_OBJECT [HALF_LIGHT_OBJECT...] -- LIGHT_OBJECT...
 #
-# (1) Each symbol that a light object needs from elsewhere is in another light object, in enter.S, or in the list below. (2) The
-# code of a light or half-light object (hypervisor/heavy.mk) names no x87, MMX, SSE, AVX or mask register, unless its file is in the second list.
+# (1) Each symbol that a light object needs from elsewhere is in another light object, in enter.S, or in the
+# list below. (2) The code of a light or half-light object (hypervisor/heavy.mk) names no x87, MMX, SSE, AVX
+# or mask register, unless its file is in the second list.
 #
-# A build that breaks this changes a guest's vector registers now and then: in a hypercall that clears 32 bytes with two SSE
-# stores, say.
+# A build that breaks this changes a guest's vector registers now and then: in a hypercall that clears 32
+# bytes with two SSE stores, say.
 set -u
 export LC_ALL=C
 
@@ -24,8 +25,8 @@ done
 [ $# -gt 1 ] || { echo "light-check.sh: no objects" >&2; exit 2; }
 shift
 
-# symbol kind reason.  data: is read or written, not called.  heavy: its address goes to engine_heavy_call() or engine_xcall(), or its only
-# callers run behind these.  half: called, in a half-light object.
+# symbol kind reason.  data: is read or written, not called.  heavy: its address goes to engine_heavy_call()
+# or engine_xcall(), or its only callers run behind these.  half: called, in a half-light object.
 allowed='
 machine               data  mem/machine.c: the frame table
 debug                 data  base/debug.c: what --debug asked for

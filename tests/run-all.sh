@@ -3,13 +3,14 @@
 #
 # Runs all tests and adds up their counts; `make test` calls it with everything built.
 #
-#   run-all.sh [--quick] [--unit PROGRAM...] [--extra PROGRAM...] [--fuzz PROGRAM...] [--command NAME=COMMANDLINE...] [--guests]
+#   run-all.sh [--quick] [--unit PROGRAM...] [--extra PROGRAM...] [--fuzz PROGRAM...]
+#              [--command NAME=COMMANDLINE...] [--guests]
 #
-# Every program says in its own output how many of its tests passed: "N passed, N failed[, N skipped]" (the last such line counts), or
-# in Check's words "100%: Checks: 5, Failures: 0, Errors: 0" (all such lines count). One that says neither, is not there, crashes
-# or fails with nothing counted as failed, is one failure. Output goes to build/test-logs/NAME
-# (TEST_LOGS: another directory); what failed is shown.
-# The last line is the sum, "N passed, N failed, N skipped"; exit status 0 when nothing failed.
+# Every program says in its own output how many of its tests passed: "N passed, N failed[, N skipped]" (the
+# last such line counts), or in Check's words "100%: Checks: 5, Failures: 0, Errors: 0" (all such lines
+# count). One that says neither, is not there, crashes or fails with nothing counted as failed, is one
+# failure. Output goes to build/test-logs/NAME (TEST_LOGS: another directory); what failed is shown. The last
+# line is the sum, "N passed, N failed, N skipped"; exit status 0 when nothing failed.
 set -u
 
 cd "$(dirname "$0")/.." || exit 2
@@ -36,10 +37,15 @@ count() {
             if (!said && !checks) { why = "it gave no count"; failed = 1 }
             if (status != 0 && failed == 0) { why = "status " status; failed = 1 }
             printf "%d %d %d\n", passed, failed, skipped >>"'$logs/.sums'"
-            printf "%s %s: %d passed, %d failed, %d skipped%s\n", failed ? "FAILED" : "passed", name, passed, failed, skipped,
-                why == "" ? "" : " (" why (status > 128 && status < 160 ? ", killed by signal " status - 128 : "") ")"
+            if (why != "" && status > 128 && status < 160) why = why ", killed by signal " status - 128
+            printf "%s %s: %d passed, %d failed, %d skipped%s\n", failed ? "FAILED" : "passed", name,
+                passed, failed, skipped, why == "" ? "" : " (" why ")"
             exit failed > 0
-        }' "$logs/$1" || { echo "---- the end of $logs/$1:"; grep -a -v '^ok ' "$logs/$1" | tail -n 40; echo "----"; }
+        }' "$logs/$1" || {
+        echo "---- the end of $logs/$1:"
+        grep -a -v '^ok ' "$logs/$1" | tail -n 40
+        echo "----"
+    }
 }
 
 # run NAME SECONDS COMMAND...
@@ -88,4 +94,5 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 || NR == 0 }' $logs/.sums
+awk '{ p += $1; f += $2; s += $3 }
+    END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 || NR == 0 }' $logs/.sums

@@ -220,7 +220,7 @@ static int answer_help(const struct options_given *g)
     for (unsigned i = 0; i < g->nr_options; i++) {
         const char *name = g->option[i].row->name, *value = g->option[i].value;
 
-        if (!value || strcmp(value, "help"))
+        if (!value || strcmp(value, "help") != 0)
             continue;
         if (!strcmp(name, "cpu"))
             cpu_list();

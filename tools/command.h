@@ -16,14 +16,14 @@ struct command {
     int (*run)(int argc, char **argv); /* what stands behind the name; exit status */
 };
 
-extern const struct command cmd_run;
+extern const struct command cmd_run, cmd_doctor;
 
 /* Prints the command's help. */
 void command_help(const struct command *c, FILE *f);
 
 /*
- * Ends an answer on standard output (help, version): exit status. An answer that can't be written, as to a full disk
- * behind a redirection, is a failure of the host's; said in one line.
+ * Ends an answer on standard output (help, version): exit status. An answer that can't be written, as to a
+ * full disk behind a redirection, is a failure of the host's; said in one line.
  */
 int help_end(void);
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@
 #include "base/version.h"
 #include "command.h"
 
-static const struct command *const commands[] = {&cmd_run};
+static const struct command *const commands[] = {&cmd_run, &cmd_doctor};
 
 static void main_help(FILE *f)
 {
@@ -60,7 +61,7 @@ static int main_option(const char *arg, const char *topic)
         printf("diptych %s\n", DIPTYCH_VERSION);
         return help_end();
     }
-    if (strcmp(arg, "--help") && strcmp(arg, "-h") && strcmp(arg, "help")) {
+    if (strcmp(arg, "--help") != 0 && strcmp(arg, "-h") != 0 && strcmp(arg, "help") != 0) {
         diag_error("unknown %s '%s'; `diptych --help` lists %s", arg[0] == '-' ? "option" : "command", arg,
                    arg[0] == '-' ? "what there is" : "the commands");
         return EXIT_STATUS_USAGE;
@@ -96,6 +97,7 @@ int main(int argc, char **argv)
     const struct command *c;
 
     standard_files_open();
+    signal(SIGXFSZ, SIG_IGN); /* beyond `ulimit -f` a call fails, and whoever made it says so */
     if (argc < 2) {
         diag_error("no command; `diptych --help` lists the commands");
         return EXIT_STATUS_USAGE;

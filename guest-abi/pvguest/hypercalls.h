@@ -49,7 +49,7 @@ static inline long hypercall(unsigned nr, uint64_t a, uint64_t b, uint64_t c, ui
 
     __asm__ volatile("call *%[stub]"
                      : "=a"(ret), "+D"(a), "+S"(b), "+d"(c), "+r"(r10), "+r"(r8), "+r"(r9)
-                     : [stub] "r"(hypercall_page + nr * 32)
+                     : [stub] "r"(hypercall_page + nr * 32ul)
                      : "rcx", "r11", "memory");
     return ret;
 }

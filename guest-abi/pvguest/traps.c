@@ -19,7 +19,7 @@ void traps_init_context(struct trap_info table[256])
             .vector = (uint8_t)i,
             .flags = i == 3 || i == 4 || i >= 0x80 ? 3 : 0, /* int3, into and int 0x80.. from user mode */
             .cs = FLAT_KERNEL_CS,
-            .address = (uint64_t)trap_stubs + 16 * i,
+            .address = (uint64_t)trap_stubs + 16ul * i,
         };
 }
 

@@ -9,16 +9,17 @@
 #include "base/types.h"
 
 /* X(identifier, name on the command line, help).  One list drives the enum, the parser and the help. */
-#define DEBUG_OPTIONS(X)                                                             \
-    X(DEBUG_IN_ASM, "in_asm", "guest code of each block when it is translated")      \
-    X(DEBUG_OUT_ASM, "out_asm", "host code made from it")                            \
-    X(DEBUG_EXEC, "exec", "each entry into translated code")                         \
-    X(DEBUG_CPU, "cpu", "the guest's registers at each entry")                       \
-    X(DEBUG_EXITS, "exits", "why the engine came back to the panel")                 \
-    X(DEBUG_MMU, "mmu", "software TLB: fills, refused accesses, flushes")            \
-    X(DEBUG_INT, "int", "exceptions, events and callbacks entering the guest")       \
-    X(DEBUG_ONE_INSN, "one_insn", "translate blocks of one instruction")             \
-    X(DEBUG_NO_CHAIN, "no_chain", "come back after each block: exec shows them all") \
+#define DEBUG_OPTIONS(X)                                                                \
+    X(DEBUG_IN_ASM, "in_asm", "guest code of each block when it is translated")         \
+    X(DEBUG_OUT_ASM, "out_asm", "host code made from it")                               \
+    X(DEBUG_EXEC, "exec", "each entry into translated code")                            \
+    X(DEBUG_CPU, "cpu", "the guest's registers at each entry")                          \
+    X(DEBUG_EXITS, "exits", "why the engine came back to the panel")                    \
+    X(DEBUG_MMU, "mmu", "software TLB: fills, refused accesses, flushes")               \
+    X(DEBUG_INT, "int", "exceptions, events and callbacks entering the guest")          \
+    X(DEBUG_ONE_INSN, "one_insn", "translate blocks of one instruction")                \
+    X(DEBUG_NO_CHAIN, "no_chain", "come back after each block: exec shows them all")    \
+    X(DEBUG_CONSOLE_IO, "console_io", "let the guest write to Xen's emergency console") \
     X(DEBUG_NO_SANDBOX, "no_sandbox", "run without the seccomp filter (gdb, strace)")
 
 #define DEBUG_BIT_(id, name, help) id##_NR,

@@ -2,8 +2,9 @@
 /*
  * Debug output on its way out.  Light, async-signal-safe, any thread.
  *
- * Standard error is shared with a terminal that may be raw, so it goes through base/message.h; a file gets the bytes as they are.
- * A file that can't be written to is given up, with one line that says so: the guest runs on.
+ * Standard error is shared with a terminal that may be raw, so it goes through base/message.h; a file gets
+ * the bytes as they are. A file that can't be written to is given up, with one line that says so: the guest
+ * runs on.
  */
 #ifndef DIPTYCH_BASE_DEBUG_WRITE_H
 #define DIPTYCH_BASE_DEBUG_WRITE_H

@@ -33,8 +33,8 @@ static inline void terminal_restore(void)
         rawsys6(SYS_ioctl, terminal.fd, TCSETS, (long)terminal.saved, 0, 0, 0);
 }
 
-/* Writes text to standard error; "\n" becomes "\r\n" while the terminal is raw. Pieces of up to 500 bytes are not
- * mixed with other threads' text. */
+/* Writes text to standard error; "\n" becomes "\r\n" while the terminal is raw. Pieces of up to 500 bytes are
+ * not mixed with other threads' text. */
 static inline void message_write(const char *p, size_t n)
 {
     bool cr = __atomic_load_n(&terminal.raw, __ATOMIC_ACQUIRE);

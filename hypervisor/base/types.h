@@ -33,8 +33,9 @@ typedef struct {
 #define MFN(x) ((mfn_t){(uint64_t)(x)})
 
 /*
- * Values at any address. x86 reads and writes each with one instruction, atomically unless it crosses a cache line (SDM vol. 3, 9.1.1);
- * in C it takes these types. For operands in guest memory, which lie where the guest wants.
+ * Values at any address. x86 reads and writes each with one instruction, atomically unless it crosses a cache
+ * line (SDM vol. 3, 9.1.1); in C it takes these types. For operands in guest memory, which lie where the
+ * guest wants.
  */
 typedef uint16_t unaligned_u16 __attribute__((aligned(1)));
 typedef uint32_t unaligned_u32 __attribute__((aligned(1)));

@@ -2,8 +2,8 @@
 /*
  * How a domain ends, and how its vCPUs' threads wait for their turn.
  *
- * Light: called by hypercalls and by the engine while the guest's vector registers are live.  Who waits for the
- * end is host/vm.c, on end_futex.
+ * Light: called by hypercalls and by the engine while the guest's vector registers are live.  Who waits for
+ * the end is host/vm.c, on end_futex.
  */
 #include "cpu/domain.h"
 

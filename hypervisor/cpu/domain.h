@@ -42,7 +42,7 @@ struct domain {
     int end_futex;        /* woken when end changes */
     char end_reason[160]; /* one sentence, for crashes */
     bool quiet_crash;     /* tests: no register dump */
-    bool console_io;      /* CONSOLEIO_write is allowed and goes to stderr (earlyprintk=xen) */
+    bool console_io;      /* CONSOLEIO_write is allowed and goes to stderr (--debug console_io) */
 };
 
 /*
@@ -51,8 +51,8 @@ struct domain {
 void domain_shutdown(struct domain *d, enum domain_end how);
 
 /*
- * The guest did something that no error code can answer: ends the domain with DOMAIN_CRASH and one sentence that says
- * what it did ("triple fault: no handler for vector"). reason is a string constant; value is
+ * The guest did something that no error code can answer: ends the domain with DOMAIN_CRASH and one sentence
+ * that says what it did ("triple fault: no handler for vector"). reason is a string constant; value is
  * appended in hex. Prints the register dump of v: the caller's own vCPU, or NULL. Callable from light code.
  */
 void domain_crash(struct domain *d, struct vcpu *v, const char *reason, uint64_t value);
@@ -66,7 +66,10 @@ void domain_vcpu_online(struct vcpu *v);
 /* Parks the calling vCPU's own thread until v->online; false when the domain has ended. Light. */
 bool domain_vcpu_wait_online(struct vcpu *v);
 
-/* Prints the state of a crashed domain's vCPU; heavy. Set once by who makes domains (host/vm.c: pv_dump()); NULL: none. */
+/*
+ * Prints the state of a crashed domain's vCPU; heavy. Set once by who makes domains (host/vm.c: pv_dump());
+ * NULL: none.
+ */
 extern void (*domain_dump)(struct vcpu *v);
 
 static inline bool domain_ended(const struct domain *d)

@@ -32,8 +32,8 @@ struct guest_ops {
     bool (*trapped_write)(struct vcpu *v, mfn_t m, unsigned off, const void *data, unsigned size);
 
     /*
-     * The same for a read-modify-write of 1..8 bytes: stores only if the bytes at expected are still there; *stored says. NULL:
-     * nobody but guest code changes such frames, and trapped_write() will do.
+     * The same for a read-modify-write of 1..8 bytes: stores only if the bytes at expected are still there;
+     * *stored says. NULL: nobody but guest code changes such frames, and trapped_write() will do.
      */
     bool (*trapped_cmpxchg)(struct vcpu *v, mfn_t m, unsigned off, void *expected, const void *data,
                             unsigned size, bool *stored);

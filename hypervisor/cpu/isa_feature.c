@@ -6,7 +6,7 @@
 #include "cpu/isa_feature.h"
 
 /* Feature + 1; 0: CPU_NEVER. */
-#define ROW(isa, feature) [ZYDIS_ISA_SET_##isa] = CPU_##feature + 1
+#define ROW(isa, feature) [ZYDIS_ISA_SET_##isa] = (CPU_##feature + 1)
 
 static const uint8_t feature_of[ZYDIS_ISA_SET_MAX_VALUE + 1] = {
     /* Part of every x86-64 CPU; privileged ones among them raise #GP, not #UD. */

@@ -101,8 +101,8 @@ struct vcpu_exit {
 };
 
 /*
- * The host signal that gets a vCPU's thread out of translated code.  Also sent by the vCPU's own host timer (si_code
- * SI_TIMER, pv/time.c), and then stands for VCPU_REQ_TIMER.
+ * The host signal that gets a vCPU's thread out of translated code.  Also sent by the vCPU's own host timer
+ * (si_code SI_TIMER, pv/time.c), and then stands for VCPU_REQ_TIMER.
  */
 #define VCPU_KICK_SIGNAL SIGUSR1
 

@@ -2,12 +2,12 @@
 /*
  * The translation cache of one vCPU: blocks, the links between them, and their end.
  *
- * A cache belongs to one vCPU and is touched by its thread only, so linking and unlinking patch code that no other
- * thread runs.  Host code is only ever reclaimed all at once (cache_flush), so a stale host return
+ * A cache belongs to one vCPU and is touched by its thread only, so linking and unlinking patch code that no
+ * other thread runs.  Host code is only ever reclaimed all at once (cache_flush), so a stale host return
  * address always leads to a return site of this cache, which an invalidation has closed.
  *
- * A dead block is in no table and no link leads to it; the code that is running may still be inside it, and leaves it at
- * its next exit.
+ * A dead block is in no table and no link leads to it; the code that is running may still be inside it, and
+ * leaves it at its next exit.
  */
 #include "engine/internal.h"
 
@@ -40,8 +40,9 @@ struct block *cache_find(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint3
     return NULL;
 }
 
-/* A block whose last instruction straddles pages hangs on its first page's list only; invalidation of the second
- * page finds it through the list of straddlers, which is short: frame bucket 0 of the hash is theirs too. */
+/* A block whose last instruction straddles pages hangs on its first page's list only; invalidation of the
+ * second page finds it through the list of straddlers, which is short: frame bucket 0 of the hash is
+ * theirs too. */
 void cache_insert(struct engine_vcpu *e, uint32_t index)
 {
     struct code_cache *c = &e->cache;

@@ -3,8 +3,8 @@
  * The careful form of an instruction: a block of one instruction whose every memory access asks here first.
  *
  * Used for what the inline probe can't do: accesses that cross a page, stores to frames with translated
- * code, stores to page tables, addresses that are not canonical.  An access to plain memory within a page gets its
- * host address; any other gets a copy, and what was stored into the copy is written back when the
+ * code, stores to page tables, addresses that are not canonical.  An access to plain memory within a page
+ * gets its host address; any other gets a copy, and what was stored into the copy is written back when the
  * instruction has finished.  If that fails, the instruction has not happened: registers and
  * flags are put back and the guest sees the fault.
  */
@@ -19,7 +19,8 @@ static void refuse(struct engine_vcpu *e, uint64_t ea, uint32_t pfec)
         .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = ea};
 }
 
-/* Whether bytes first..last of an operand can be addressed: canonical, or within 4 GiB outside 64-bit mode. */
+/* Whether bytes first..last of an operand can be addressed: canonical, or within 4 GiB outside 64-bit
+ * mode. */
 static bool addressable(const struct engine_vcpu *e, uint64_t first, uint64_t last)
 {
     if (!(engine_mode(&e->v) & MODE_64))
@@ -36,15 +37,17 @@ static void *refuse_address(struct engine_vcpu *e, bool ss)
 }
 
 /*
- * The x87 operands whose size is no power of two are accessed in parts, so their first part's page fault comes before the address of the
- * last is looked at. That is 8 bytes of an 80-bit number, a word of an environment (cases operand-parts-*.txt in tests/cpu/regress).
+ * The x87 operands whose size is no power of two are accessed in parts, so their first part's page fault
+ * comes before the address of the last is looked at. That is 8 bytes of an 80-bit number, a word of an
+ * environment (cases operand-parts-*.txt in tests/cpu/regress).
  */
 static unsigned first_part(unsigned size)
 {
     return size == 10 ? 8 : size & -size;
 }
 
-/* What #AC asks of an operand's address: its size, or its first part's; of 32 bytes as of 16 (so AMD's CPUs). */
+/* What #AC asks of an operand's address: its size, or its first part's; of 32 bytes as of 16 (so AMD's
+ * CPUs). */
 static unsigned alignment(unsigned size)
 {
     unsigned part = first_part(size);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The engine's one-line debug events: exec, cpu, exits, mmu.  Light, so that they can stand anywhere in the engine, helpers
- * of translated code and signal masks included; listings of blocks, which need Zydis, are in debug_log.c.
+ * The engine's one-line debug events: exec, cpu, exits, mmu.  Light, so that they can stand anywhere in the
+ * engine, helpers of translated code and signal masks included; listings of blocks, which need Zydis, are in
+ * debug_log.c.
  *
  * Each line starts with the vCPU and the option that asked for it, so that grep sorts them apart.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the engine tells --debug: one line an event, and listings of blocks.  The inline part is all that a run without --debug
- * pays: a predicted branch, never in translated code.
+ * What the engine tells --debug: one line an event, and listings of blocks.  The inline part is all that a
+ * run without --debug pays: a predicted branch, never in translated code.
  */
 #ifndef DIPTYCH_ENGINE_DEBUG_EVENT_H
 #define DIPTYCH_ENGINE_DEBUG_EVENT_H

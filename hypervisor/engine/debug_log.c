@@ -3,8 +3,9 @@
  * Listings of translated blocks for --debug in_asm and out_asm.  Heavy: called by translate_block().
  *
  * in_asm shows the guest's code alone, with its bytes.  out_asm shows both sides: on the left each guest
- * instruction at the first line of host code that was made from it, on the right the host code, by offset from the block's start
- * (as cache.infos[].host_off counts), with entries, slow paths and tails labelled and places in the vCPU block named.
+ * instruction at the first line of host code that was made from it, on the right the host code, by offset
+ * from the block's start (as cache.infos[].host_off counts), with entries, slow paths and tails labelled and
+ * places in the vCPU block named.
  *
  * A listing shows the block as it was made: links that are patched in later are not in it.
  */
@@ -98,8 +99,8 @@ static void disassemble(struct disassembled *r, ZydisMachineMode mode, const uin
 /* What translated code finds at a displacement from GS; NULL if it has no name here. */
 static const char *gs_name(uint32_t disp)
 {
-#define STUB(i)       OFF_STUBS + 8 * (i)
-#define VIEW(v, what) OFF_VIEWS + (v)*VIEW_SIZE + (what)
+#define STUB(i)       (OFF_STUBS + 8 * (i))
+#define VIEW(v, what) (OFF_VIEWS + (v)*VIEW_SIZE + (what))
     static const struct {
         uint32_t off;
         const char *name;

@@ -5,8 +5,8 @@
 #include "engine/trans.h"
 
 /*
- * Zydis 4.0 takes SIB.base 101 with REX.B and mod 0 for r13 without displacement when the address size is 32; it is a
- * displacement without a base, as without REX.B (SDM vol. 2, table 2-5).
+ * Zydis 4.0 takes SIB.base 101 with REX.B and mod 0 for r13 without displacement when the address size is 32;
+ * it is a displacement without a base, as without REX.B (SDM vol. 2, table 2-5).
  */
 static void fix_missing_base(struct insn *in)
 {

@@ -37,7 +37,7 @@ static inline bool fits_s32(uint64_t v)
 
 static inline void emit_rex(struct emit *m, bool w, unsigned reg, unsigned index, unsigned base)
 {
-    uint8_t rex = (uint8_t)(0x40 | w << 3 | (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3);
+    uint8_t rex = (uint8_t)(0x40 | (w ? 8 : 0) | (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3);
 
     if (rex != 0x40)
         e8(m, rex);

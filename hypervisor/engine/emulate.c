@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rare unprivileged instructions, done in C with the guest's registers in memory: those that act on areas larger than a
- * probe covers, those whose accesses depend on data (masked moves, gathers), and those that aren't worth generated code.
+ * Rare unprivileged instructions, done in C with the guest's registers in memory: those that act on areas
+ * larger than a probe covers, those whose accesses depend on data (masked moves, gathers), and those that
+ * aren't worth generated code.
  *
  * Decoding is heavy and happens first, into a plain description; the work itself is light, since it must see
  * the guest's x87/SSE/AVX state in the host CPU.
@@ -29,8 +30,9 @@ enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segme
 }
 
 /*
- * Outside 64-bit mode an operand that wraps at offset 4 GiB exceeds the segment's limit (one that wraps as a linear address
- * is refused too, which a CPU doesn't do). In 64-bit mode both ends are looked at before either page is.
+ * Outside 64-bit mode an operand that wraps at offset 4 GiB exceeds the segment's limit (one that wraps as a
+ * linear address is refused too, which a CPU doesn't do). In 64-bit mode both ends are looked at before
+ * either page is.
  */
 static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, bool write,
                      struct guest_fault *f)
@@ -45,8 +47,8 @@ static bool in_range(const struct emulated_insn *in, uint64_t ea, unsigned n, bo
 }
 
 /*
- * False: #AC. MASKMOVDQU is checked as of 8 bytes, the elements of masked moves and gathers are exempt, the areas of FXSAVE, FNSTENV
- * and their like have rules of their own.
+ * False: #AC. MASKMOVDQU is checked as of 8 bytes, the elements of masked moves and gathers are exempt, the
+ * areas of FXSAVE, FNSTENV and their like have rules of their own.
  */
 static bool is_aligned(const struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, unsigned n,
                        struct guest_fault *f)

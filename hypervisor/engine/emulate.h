@@ -2,9 +2,9 @@
 /*
  * Rare unprivileged instructions done in C: an instruction decoded, and what the files share.
  *
- * Files: emulate.c (fetch, dispatch, memory access), emulate_decode.c (decoder; heavy), emulate_state.c (FXSAVE, XSAVE and
- * their kin), emulate_integer.c (stack frames, decimal arithmetic, BOUND and the like), emulate_vector.c (masked
- * moves and gathers).
+ * Files: emulate.c (fetch, dispatch, memory access), emulate_decode.c (decoder; heavy), emulate_state.c
+ * (FXSAVE, XSAVE and their kin), emulate_integer.c (stack frames, decimal arithmetic, BOUND and the like),
+ * emulate_vector.c (masked moves and gathers), emulate_x87.c (FNSTENV and its like, and the x87 pointers).
  */
 #ifndef DIPTYCH_ENGINE_EMULATE_H
 #define DIPTYCH_ENGINE_EMULATE_H
@@ -48,7 +48,8 @@ enum emulated_op {
     EMU_GATHER,       /* VGATHER*, VPGATHER* */
 };
 
-/* In guest_fault.pfec: the operand is misaligned, and checked (~0u: the segment doesn't allow it, or it is not canonical). */
+/* In guest_fault.pfec: the operand is misaligned, and checked (~0u: the segment doesn't allow it, or it is
+ * not canonical). */
 #define FAULT_ALIGNMENT (~0u - 1)
 
 struct emulated_insn {
@@ -105,14 +106,17 @@ static inline uint64_t emulate_linear(const struct emulated_insn *in, uint64_t o
 
 /* Fills in the exit for an exception without error code, or with error code 0. */
 enum emulate_result emulate_raise(struct engine_vcpu *e, unsigned vector, bool has_error);
-/* The same for a failed access: #PF, or #GP(0) or #SS(0) if the segment doesn't allow it or the address is not canonical. */
+/*
+ * The same for a failed access: #PF, or #GP(0) or #SS(0) if the segment doesn't allow it or the address is
+ * not canonical.
+ */
 enum emulate_result emulate_raise_access(struct engine_vcpu *e, bool stack_segment,
                                          const struct guest_fault *f);
 
 /*
- * Guest memory at a linear address, n bytes. False: *f says why. Then, up to 8 bytes, *to is as it was; of longer operands
- * nothing is said. Stores that straddle pages happen whole or not at all. Operands of 2, 4 and 8 bytes are moved in one
- * access.
+ * Guest memory at a linear address, n bytes. False: *f says why. Then, up to 8 bytes, *to is as it was; of
+ * longer operands nothing is said. Stores that straddle pages happen whole or not at all. Operands of 2, 4
+ * and 8 bytes are moved in one access.
  */
 bool emulate_read(struct engine_vcpu *e, const struct emulated_insn *in, uint64_t ea, void *to, unsigned n,
                   struct guest_fault *f);
@@ -145,7 +149,8 @@ void emulate_write_ymm(unsigned n, const struct vreg *from);
 bool x87_area_exposes(const struct engine_vcpu *e);
 /* Puts what the guest is to see for the host's pointers in an area that has just been saved. */
 void x87_area_saved(struct engine_vcpu *e, void *area, bool wide);
-/* Keeps the guest's pointers of an area that is about to be loaded into the host CPU, and puts harmless ones there. */
+/* Keeps the guest's pointers of an area that is about to be loaded into the host CPU, and puts harmless
+ * ones there. */
 void x87_area_load(struct engine_vcpu *e, void *area, bool wide);
 
 /* ---- handlers; EMULATE_DONE: rip is still to be advanced ---- */

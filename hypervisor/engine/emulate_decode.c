@@ -128,8 +128,8 @@ static uint64_t segment_base(const struct vcpu *v, ZydisRegister seg, bool long_
 }
 
 /*
- * Whether the bytes would be too long an instruction without the prefixes that make them invalid: the CPU looks at the
- * length first.
+ * Whether the bytes would be too long an instruction without the prefixes that make them invalid: the CPU
+ * looks at the length first.
  */
 static bool too_long(const uint8_t *bytes, unsigned n, uint64_t va, uint32_t mode)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ENTER, PUSHA and POPA; decimal arithmetic; SALC, INTO, BOUND and ARPL. As in the operation sections of SDM vol. 2; where the
- * manual leaves a flag undefined it is what recent CPUs make of it.
+ * ENTER, PUSHA and POPA; decimal arithmetic; SALC, INTO, BOUND and ARPL. As in the operation sections of SDM
+ * vol. 2; where the manual leaves a flag undefined it is what recent CPUs make of it.
  *
  * Registers change only when the instruction can't fault any more.
  */
@@ -106,7 +106,9 @@ static uint64_t overflow(unsigned a, unsigned b, unsigned result, unsigned sign,
     return (subtract ? (a ^ b) & (a ^ result) & sign : ~(a ^ b) & (a ^ result) & sign) ? FLAG_OF : 0;
 }
 
-/* DAA and DAS. OF, undefined in the manual, is that of one addition or subtraction of the whole adjustment. */
+/*
+ * DAA and DAS. OF, undefined in the manual, is that of one addition or subtraction of the whole adjustment.
+ */
 static enum emulate_result do_decimal_adjust(struct engine_vcpu *e, bool subtract)
 {
     uint64_t old = flags_expand(e->hot.flags), flags = 0;
@@ -128,7 +130,9 @@ static enum emulate_result do_decimal_adjust(struct engine_vcpu *e, bool subtrac
     return EMULATE_DONE;
 }
 
-/* AAA and AAS. OF, SF, ZF and PF, undefined in the manual, are those of the 16-bit addition or subtraction. */
+/*
+ * AAA and AAS. OF, SF, ZF and PF, undefined in the manual, are those of the 16-bit addition or subtraction.
+ */
 static enum emulate_result do_ascii_adjust(struct engine_vcpu *e, bool subtract)
 {
     uint64_t flags = 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * FXSAVE, XSAVE and their kin: they act on areas larger than a probe covers. The guest's x87/SSE/AVX state is live in the host
- * CPU, so the host's own instruction moves it, with the guest's XCR0 as the mask (SDM vol. 1, 13; vol. 2, FXSAVE).
+ * FXSAVE, XSAVE and their kin: they act on areas larger than a probe covers. The guest's x87/SSE/AVX state is
+ * live in the host CPU, so the host's own instruction moves it, with the guest's XCR0 as the mask (SDM vol.
+ * 1, 13; vol. 2, FXSAVE).
  *
- * The host runs in 64-bit mode, where the instructions move all 16 vector registers. For a guest that is not in 64-bit mode the
- * upper eight are put back: in the area when saving, in the CPU when restoring.
+ * The host runs in 64-bit mode, where the instructions move all 16 vector registers. For a guest that is not
+ * in 64-bit mode the upper eight are put back: in the area when saving, in the CPU when restoring.
  */
 #include "engine/emulate.h"
 
@@ -70,9 +71,10 @@ static void upper_write(const struct upper *u, bool avx)
 }
 
 /*
- * Where the area may not lie. FXSAVE and FXRSTOR look at whether the address is canonical first and at its alignment then, XSAVE and its
- * kin the other way round (as AMD's CPUs do, which the cases in tests/cpu/regress were taken from; the manuals leave it open). Where
- * alignment is checked, FXSAVE and FXRSTOR at an odd word raise #AC.
+ * Where the area may not lie. FXSAVE and FXRSTOR look at whether the address is canonical first and at its
+ * alignment then, XSAVE and its kin the other way round (as AMD's CPUs do, which the cases in
+ * tests/cpu/regress were taken from; the manuals leave it open). Where alignment is checked, FXSAVE and
+ * FXRSTOR at an odd word raise #AC.
  */
 static bool area_misplaced(const struct engine_vcpu *e, const struct emulated_insn *in, bool fx,
                            unsigned *vector)
@@ -88,7 +90,8 @@ static bool area_misplaced(const struct engine_vcpu *e, const struct emulated_in
     return true;
 }
 
-/* Of n bytes from ea on, those on ea's page: XSAVE and its kin look at a page before they ask whether the next is canonical. */
+/* Of n bytes from ea on, those on ea's page: XSAVE and its kin look at a page before they ask whether the
+ * next is canonical. */
 static unsigned page_part(uint64_t ea, unsigned n)
 {
     unsigned room = (unsigned)(PAGE_SIZE - (ea & ~PAGE_MASK));
@@ -116,7 +119,10 @@ static void store_state(const struct emulated_insn *in, void *p, uint64_t mask)
             __asm__ volatile("xsavec (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
         break;
     default:
-        /* XSAVEOPT too: the host's modified-state tracking knows nothing of the guest's areas, so all is saved. */
+        /*
+         * XSAVEOPT too: the host's modified-state tracking knows nothing of the guest's areas, so all is
+         * saved.
+         */
         if (in->wide)
             __asm__ volatile("xsave64 (%0)" : : "r"(p), "a"(lo), "d"(hi) : "memory");
         else

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Masked moves and gathers: vector instructions that access memory element by element, and only where a mask says so.
+ * Masked moves and gathers: vector instructions that access memory element by element, and only where a mask
+ * says so.
  *
- * Light: the guest's vector registers are the host's. They are moved to and from memory by number; the compiler knows nothing of
- * them and uses none.
+ * Light: the guest's vector registers are the host's. They are moved to and from memory by number; the
+ * compiler knows nothing of them and uses none.
  */
 #include "engine/emulate.h"
 
@@ -14,7 +15,7 @@
 
 void emulate_read_xmm(unsigned n, struct vreg *to)
 {
-    switch (n) {
+    switch (n & 15) {
 #define X(i)                                                    \
     case i:                                                     \
         __asm__ volatile("movdqu %%xmm" #i ", %0" : "=m"(*to)); \
@@ -26,7 +27,7 @@ void emulate_read_xmm(unsigned n, struct vreg *to)
 
 void emulate_read_ymm(unsigned n, struct vreg *to)
 {
-    switch (n) {
+    switch (n & 15) {
 #define X(i)                                                     \
     case i:                                                      \
         __asm__ volatile("vmovdqu %%ymm" #i ", %0" : "=m"(*to)); \
@@ -38,7 +39,7 @@ void emulate_read_ymm(unsigned n, struct vreg *to)
 
 void emulate_write_xmm(unsigned n, const struct vreg *from)
 {
-    switch (n) {
+    switch (n & 15) {
 #define X(i)                                                    \
     case i:                                                     \
         __asm__ volatile("movdqu %0, %%xmm" #i : : "m"(*from)); \
@@ -50,7 +51,7 @@ void emulate_write_xmm(unsigned n, const struct vreg *from)
 
 void emulate_write_ymm(unsigned n, const struct vreg *from)
 {
-    switch (n) {
+    switch (n & 15) {
 #define X(i)                                                     \
     case i:                                                      \
         __asm__ volatile("vmovdqu %0, %%ymm" #i : : "m"(*from)); \
@@ -67,7 +68,7 @@ static void clear_from(struct vreg *v, unsigned first)
 }
 
 /* Whether element i of a mask is set: its highest bit counts. */
-static bool enabled(const struct vreg *mask, unsigned i, unsigned element)
+static bool enabled(const struct vreg *mask, size_t i, size_t element)
 {
     return mask->b[(i + 1) * element - 1] & 0x80;
 }
@@ -82,11 +83,11 @@ static enum emulate_result store_enabled(struct engine_vcpu *e, const struct emu
 {
     struct guest_fault f;
 
-    for (unsigned i = 0; i < bytes / element; i++)
+    for (size_t i = 0; i < bytes / element; i++)
         if (enabled(mask, i, element) &&
             !emulate_may_write(e, in, emulate_linear(in, in->offset + i * element), element, &f))
             return emulate_raise_access(e, in->stack_segment, &f);
-    for (unsigned i = 0; i < bytes / element; i++)
+    for (size_t i = 0; i < bytes / element; i++)
         if (enabled(mask, i, element) && !emulate_write(e, in, emulate_linear(in, in->offset + i * element),
                                                         &data->b[i * element], element, &f))
             return emulate_raise_access(e, in->stack_segment, &f);
@@ -100,7 +101,7 @@ static enum emulate_result do_masked_load(struct engine_vcpu *e, const struct em
 
     emulate_read_ymm(in->reg[1], &mask);
     clear_from(&data, 0);
-    for (unsigned i = 0; i < in->vector / in->element; i++)
+    for (size_t i = 0; i < in->vector / in->element; i++)
         if (enabled(&mask, i, in->element) &&
             !emulate_read(e, in, emulate_linear(in, in->offset + i * in->element), &data.b[i * in->element],
                           in->element, &f))
@@ -119,7 +120,8 @@ static enum emulate_result do_masked_store(struct engine_vcpu *e, const struct e
 }
 
 /*
- * MASKMOVQ and MASKMOVDQU may fault on bytes that the mask leaves out (SDM vol. 2, MASKMOVDQU): CPUs check the whole operand.
+ * MASKMOVQ and MASKMOVDQU may fault on bytes that the mask leaves out (SDM vol. 2, MASKMOVDQU): CPUs check
+ * the whole operand.
  */
 static enum emulate_result store_bytes(struct engine_vcpu *e, const struct emulated_insn *in,
                                        const struct vreg *mask, const struct vreg *data, unsigned bytes)
@@ -142,7 +144,7 @@ static enum emulate_result do_maskmovdqu(struct engine_vcpu *e, const struct emu
 
 static void read_mm(unsigned n, struct vreg *to)
 {
-    switch (n) {
+    switch (n & 7) {
 #define X(i)                                                 \
     case i:                                                  \
         __asm__ volatile("movq %%mm" #i ", %0" : "=m"(*to)); \
@@ -154,7 +156,10 @@ static void read_mm(unsigned n, struct vreg *to)
 
 #define FSW_ERROR_SUMMARY 0x80u
 
-/* An MMX instruction: a pending x87 exception comes first, and x87 turns to MMX state even if the store faults. */
+/*
+ * An MMX instruction: a pending x87 exception comes first, and x87 turns to MMX state even if the store
+ * faults.
+ */
 static enum emulate_result do_maskmovq(struct engine_vcpu *e, const struct emulated_insn *in)
 {
     struct vreg mask, data;
@@ -168,7 +173,7 @@ static enum emulate_result do_maskmovq(struct engine_vcpu *e, const struct emula
     return store_bytes(e, in, &mask, &data, 8);
 }
 
-static uint64_t gather_offset(const struct emulated_insn *in, const struct vreg *index, unsigned i)
+static uint64_t gather_offset(const struct emulated_insn *in, const struct vreg *index, size_t i)
 {
     int64_t value;
 
@@ -180,8 +185,9 @@ static uint64_t gather_offset(const struct emulated_insn *in, const struct vreg 
 }
 
 /*
- * Elements from the lowest on; each that is done clears its part of the mask, so that the instruction goes on where a fault
- * stopped it (SDM vol. 2, VPGATHERDD). On a fault the rest of the mask and of the destination is as it was.
+ * Elements from the lowest on; each that is done clears its part of the mask, so that the instruction goes on
+ * where a fault stopped it (SDM vol. 2, VPGATHERDD). On a fault the rest of the mask and of the destination
+ * is as it was.
  */
 static enum emulate_result do_gather(struct engine_vcpu *e, const struct emulated_insn *in)
 {
@@ -194,7 +200,7 @@ static enum emulate_result do_gather(struct engine_vcpu *e, const struct emulate
     emulate_read_ymm(in->reg[0], &data);
     emulate_read_ymm(in->reg[1], &mask);
     emulate_read_ymm(in->index, &index);
-    for (unsigned i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (enabled(&mask, i, size)) {
             uint64_t ea = emulate_linear(in, gather_offset(in, &index, i));
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The x87 instruction and data pointers, and the instructions that store and load them apart from FXSAVE and XSAVE: FNSTENV, FNSAVE,
- * FLDENV, FRSTOR (SDM vol. 1, 8.1.8 and 8.1.10).
+ * The x87 instruction and data pointers, and the instructions that store and load them apart from FXSAVE and
+ * XSAVE: FNSTENV, FNSAVE, FLDENV, FRSTOR (SDM vol. 1, 8.1.8 and 8.1.10).
  *
- * The host CPU notes where the last x87 instruction and its operand were: in translated code and in the host's mapping of guest memory.
- * Neither may be seen by the guest. So what is stored for it has the guest's address of that instruction, found by the block that
- * the host's address lies in, and a data pointer of 0. Pointers that the guest has loaded itself are kept in e->x87, and the host's
- * instruction pointer is IP_LOADED then, until the next x87 instruction overwrites it.
+ * The host CPU notes where the last x87 instruction and its operand were: in translated code and in the
+ * host's mapping of guest memory. Neither may be seen by the guest. So what is stored for it has the guest's
+ * address of that instruction, found by the block that the host's address lies in, and a data pointer of 0.
+ * Pointers that the guest has loaded itself are kept in e->x87, and the host's instruction pointer is
+ * IP_LOADED then, until the next x87 instruction overwrites it.
  */
 #include "engine/emulate.h"
 
@@ -28,7 +29,8 @@ struct x87_image {
 
 _Static_assert(sizeof(struct x87_image) == ENV_BYTES + STACK_BYTES, "FNSAVE's image");
 
-/* What the guest is to see for the low 32 bits of the host's instruction pointer: the cache is smaller than 4 GiB. */
+/* What the guest is to see for the low 32 bits of the host's instruction pointer: the cache is smaller
+ * than 4 GiB. */
 static struct x87_pointers guest_pointers(struct engine_vcpu *e, uint32_t host_ip)
 {
     uint64_t base = (uint64_t)e->cache.base;

@@ -149,7 +149,10 @@ static void fault_priority(struct engine_vcpu *e, uint8_t align)
         e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_GP, .has_error = true};
 }
 
-/* Puts rip in v at the instruction whose helper call has just left; a group's probe has said nothing about that one. */
+/*
+ * Puts rip in v at the instruction whose helper call has just left; a group's probe has said nothing about
+ * that one.
+ */
 static void state_at_helper(struct engine_vcpu *e)
 {
     const struct insn_info *info;
@@ -184,8 +187,9 @@ void engine_serve_flush(struct engine_vcpu *e)
 }
 
 /*
- * Before requests are looked at: who asks for something sets hot.kick behind the request.  So a kick that is there must be gone
- * before the requests are read, hence the full barrier; one that comes after the look stays for enter.S to see.
+ * Before requests are looked at: who asks for something sets hot.kick behind the request.  So a kick that is
+ * there must be gone before the requests are read, hence the full barrier; one that comes after the look
+ * stays for enter.S to see.
  */
 static void kick_clear(struct engine_vcpu *e)
 {
@@ -256,8 +260,8 @@ static enum next step_done(struct engine_vcpu *e, uint32_t mode)
 }
 
 /*
- * Behind an exit that is linked and came here all the same, because the page of its target wasn't known to be mapped: true if it
- * is, as when the exit was linked, so that the link is right.
+ * Behind an exit that is linked and came here all the same, because the page of its target wasn't known to be
+ * mapped: true if it is, as when the exit was linked, so that the link is right.
  */
 static bool link_stands(struct engine_vcpu *e, const struct exit_rec *x, uint32_t mode)
 {
@@ -420,7 +424,8 @@ static enum next leave_helper(struct engine_vcpu *e, uint32_t mode, uint32_t *fo
         e->stats.splits++;
         *form = MODE_SPLIT;
         return NEXT_LOOP;
-    /* In the middle of a repeated string instruction RF is set (SDM vol. 3, 17.3.1.1): it doesn't meet its breakpoint again. */
+    /* In the middle of a repeated string instruction RF is set (SDM vol. 3, 17.3.1.1): it doesn't meet its
+     * breakpoint again. */
     case HELPER_AGAIN:
         v->rflags |= FLAG_RF;
         return NEXT_LOOP;
@@ -443,9 +448,9 @@ static void load_fpu(struct engine_vcpu *e)
 }
 
 /*
- * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Who has just looked the block up has left it in
- * e->found; else the jump cache knows it most often.  Single steps and other forms (MODE_CAREFUL, MODE_SPLIT) are blocks of
- * their own kind, which neither holds.
+ * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Who has just looked the block up has
+ * left it in e->found; else the jump cache knows it most often.  Single steps and other forms (MODE_CAREFUL,
+ * MODE_SPLIT) are blocks of their own kind, which neither holds.
  */
 static int enter(struct engine_vcpu *e, uint32_t mode, uint32_t form)
 {

@@ -27,12 +27,12 @@ void engine_thread_stop(struct vcpu *v);
 /* Runs guest code from v->rip until something needs attention; fills in v->exit. Returns exit.reason. */
 enum exit_reason engine_run(struct vcpu *v);
 
-/* Does what other vCPUs have asked this one's engine to do (flushes, dead translations); clears those request bits. For a vCPU
- * that waits. Own thread, light. */
+/* Does what other vCPUs have asked this one's engine to do (flushes, dead translations); clears those request
+ * bits. For a vCPU that waits. Own thread, light. */
 void engine_serve_requests(struct vcpu *v);
 
-/* Gives the vCPU the x87 and SSE state of a 512-byte FXSAVE image; the rest is initial. Before its next engine_run(). Own
- * thread, light. */
+/* Gives the vCPU the x87 and SSE state of a 512-byte FXSAVE image; the rest is initial. Before its next
+ * engine_run(). Own thread, light. */
 void engine_fpu_set(struct vcpu *v, const void *fxsave);
 
 /* ---- TLB, own vCPU ---- */
@@ -42,16 +42,16 @@ void engine_flush_page(struct vcpu *v, gva_t a);
 
 /* ---- TLB and code, any vCPU of the domain ---- */
 
-/* Drops the TLB entries of the vCPUs in mask (bit = vcpu id), the caller's own included; returns when no vCPU can
- * use an old entry any more. self may be NULL when called from a thread that is no vCPU. */
+/* Drops the TLB entries of the vCPUs in mask (bit = vcpu id), the caller's own included; returns when no vCPU
+ * can use an old entry any more. self may be NULL when called from a thread that is no vCPU. */
 void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask);
 
 /* Returns when no vCPU holds a writable translation of the frame. To be called before a frame becomes a
  * page table. Cheap when there is none. */
 void engine_frame_protect(struct vcpu *self, mfn_t m);
 
-/* C code has changed, or is about to reuse, this frame's bytes: translations made from it die. Cheap when there
- * are none. */
+/* C code has changed, or is about to reuse, this frame's bytes: translations made from it die. Cheap when
+ * there are none. */
 void engine_frame_changed(struct vcpu *self, mfn_t m, unsigned off, unsigned len);
 
 /* Runs fn(arg) with the guest's x87/SSE/AVX state put aside: the only way from light code to heavy code. */

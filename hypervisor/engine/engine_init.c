@@ -85,8 +85,8 @@ void cache_destroy(struct engine_vcpu *e)
         munmap(c->pages, c->max_pages * sizeof(*c->pages));
 }
 
-/* One region: guard page, kernel's return stack, guard page, user's return stack. The top word of each is the underflow
- * stub's address, and stays. */
+/* One region: guard page, kernel's return stack, guard page, user's return stack. The top word of each is the
+ * underflow stub's address, and stays. */
 static int shadow_init(struct engine_vcpu *e)
 {
     e->shadow_map = map(2 * (SHADOW_SIZE + PAGE_SIZE), PROT_READ | PROT_WRITE);

@@ -7,8 +7,8 @@
  * and r14 are scratch.  Guest arithmetic flags are in host flags ("host") or in OFF_FLAGS
  * ("saved": AH as LAHF leaves it, AL = OF); each way out knows which.
  *
- * Invariant for signals: an instruction range listed in signal.c between a check of OFF_KICK and the jump into
- * translated code can be abandoned, because the guest state in memory is still complete there.
+ * Invariant for signals: an instruction range listed in signal.c between a check of OFF_KICK and the jump
+ * into translated code can be abandoned, because the guest state in memory is still complete there.
  */
 #include "engine/offsets.h"
 
@@ -73,8 +73,8 @@ engine_enter_window:
 engine_enter_window_end:
 
 /*
- * int engine_enter_kernel(uint64_t rip), engine_enter_user(uint64_t rip): the same for the code at a guest address, through the
- * view's jump cache. ENTER_IND if it isn't there.
+ * int engine_enter_kernel(uint64_t rip), engine_enter_user(uint64_t rip): the same for the code at a guest
+ * address, through the view's jump cache. ENTER_IND if it isn't there.
  */
 .macro ENTER_AT name, view
         .globl  \name

@@ -2,9 +2,10 @@
 /*
  * Guest flags computed in C, by the host's own instructions.
  *
- * A block that jumps back to its own start may leave its flags uncomputed (FLAGS_BY_RECIPE) until its first instruction that
- * overwrites them all: nobody looks unless an access on the way faults, and then they are what the instruction before the jump
- * would set again from the same registers, which trans_recipe.c has seen to be unchanged.
+ * A block that jumps back to its own start may leave its flags uncomputed (FLAGS_BY_RECIPE) until its first
+ * instruction that overwrites them all: nobody looks unless an access on the way faults, and then they are
+ * what the instruction before the jump would set again from the same registers, which trans_recipe.c has seen
+ * to be unchanged.
  */
 #include "engine/internal.h"
 

@@ -59,8 +59,8 @@ static inline unsigned tlb_index(uint64_t va)
 }
 
 /*
- * Where the id of a code page is kept.  Kernels have thousands of pages of code, and keep them over address-space switches; a
- * process uses few, and its entries are cleared at every switch.
+ * Where the id of a code page is kept.  Kernels have thousands of pages of code, and keep them over
+ * address-space switches; a process uses few, and its entries are cleared at every switch.
  */
 #define ITLB_USER_ENTRIES 1024u
 
@@ -156,8 +156,8 @@ struct exit_rec {
 };
 
 /*
- * How to compute the guest's flags again from registers: the last instruction that set them and whose operands are still there.
- * Registers are guest numbers.
+ * How to compute the guest's flags again from registers: the last instruction that set them and whose
+ * operands are still there. Registers are guest numbers.
  */
 enum recipe_kind { RECIPE_NONE, RECIPE_CMP, RECIPE_TEST, RECIPE_SUB, RECIPE_ADD };
 
@@ -336,8 +336,8 @@ extern char stub_link_host[], stub_link_saved[], stub_ind_miss[], stub_ret_under
 int engine_tlb_miss(uint64_t ea, int write);
 int engine_tlb_miss_word(uint64_t ea, int write);
 int engine_helper_string(uint64_t unused, uint32_t desc);
-int engine_helper_special(uint64_t ea, uint32_t desc);
-void *engine_careful_access(uint64_t ea, uint32_t size_write);
+int engine_helper_special(uint64_t value, uint32_t desc);
+void *engine_careful_access(uint64_t ea, uint32_t desc);
 void engine_interrupt_helper(void);
 
 /* ---- flags ---- */
@@ -388,35 +388,39 @@ static inline unsigned vcpu_view(const struct vcpu *v)
 }
 
 /* ---- translate.c ---- (heavy) */
-/* Translates the block at va (fetched from frame mfn; the mode says how). NULL with v->exit filled in on a fetch fault. */
+/*
+ * Translates the block at va (fetched from frame mfn; the mode says how). NULL with v->exit filled in on a
+ * fetch fault.
+ */
 struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint32_t mode);
 
 /*
  * ---- store.c: stores that the TLB can't do ----
  *
- * MOV and XCHG of a 64-bit register with memory by the kernel are what page tables are stored to with. They have a slow path of
- * their own, in which this word says all that engine_tlb_miss_word() needs to do the instruction itself: how far before the
- * helper's return address the instruction ends, the guest register, and which of the two it is.
+ * MOV and XCHG of a 64-bit register with memory by the kernel are what page tables are stored to with. They
+ * have a slow path of their own, in which this word says all that engine_tlb_miss_word() needs to do the
+ * instruction itself: how far before the helper's return address the instruction ends, the guest register,
+ * and which of the two it is.
  */
 #define STORE_WORD(back, reg, xchg) ((uint32_t)(back) | (uint32_t)(reg) << 16 | (uint32_t)(xchg) << 20)
 #define STORE_WORD_BACK(w)          ((w)&0xffff)
 #define STORE_WORD_REG(w)           ((w) >> 16 & 15)
 #define STORE_WORD_XCHG(w)          ((w) >> 20 & 1)
-#define STORE_WORD_OFFSET           6 /* where it stands, from the return address: jmp rel32; test eax, word */
+#define STORE_WORD_OFFSET           6 /* its place from the return address: jmp rel32; test eax, word */
 
 enum store_result { STORE_DONE, STORE_FAULT, STORE_CHANGED };
 /*
- * Stores n bytes within the page of va for the guest: invalidates translations, asks the panel for trapped frames.  If old is
- * not NULL the store is the second half of a read-modify-write that read old: STORE_CHANGED if a trapped frame holds something
- * else by now.  STORE_FAULT: *f filled in.
+ * Stores n bytes within the page of va for the guest: invalidates translations, asks the panel for trapped
+ * frames.  If old is not NULL the store is the second half of a read-modify-write that read old:
+ * STORE_CHANGED if a trapped frame holds something else by now.  STORE_FAULT: *f filled in.
  */
 enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *data, const void *old,
                                unsigned n, struct guest_fault *f);
 
 /* ---- careful.c ---- */
 void careful_begin(struct engine_vcpu *e);
-/* Writes back what the instruction stored. FAULT: state rolled back, v.exit filled in; RETRY: rolled back, memory has
- * changed under a read-modify-write. */
+/* Writes back what the instruction stored. FAULT: state rolled back, v.exit filled in; RETRY: rolled back,
+ * memory has changed under a read-modify-write. */
 enum careful_result { CAREFUL_DONE, CAREFUL_FAULT, CAREFUL_RETRY };
 enum careful_result careful_commit(struct engine_vcpu *e);
 /* Back to the state before the instruction. */
@@ -448,17 +452,19 @@ enum emulate_result { EMULATE_DONE, EMULATE_FAULT, EMULATE_NOT_OURS };
 enum emulate_result engine_emulate(struct engine_vcpu *e);
 
 /* ---- emulate_x87.c ---- */
-/* Before the cache is flushed: the x87 instruction pointer must not point there. The guest's state is in the host CPU. */
+/* Before the cache is flushed: the x87 instruction pointer must not point there. The guest's state is in
+ * the host CPU. */
 void x87_cache_flush(struct engine_vcpu *e);
-/* Whether this host's FXSAVE hides the pointers unless an exception is pending; leaves the x87 state initial. */
+/* Whether this host's FXSAVE hides the pointers unless an exception is pending; leaves the x87 state
+ * initial. */
 bool x87_area_hidden(void);
 
 /* ---- engine.c ---- */
 uint32_t engine_mode(const struct vcpu *v);
 extern struct engine_vcpu *engine_slots[32];
 void engine_process_queue(struct engine_vcpu *e);
-/* Around a wait for another vCPU: meanwhile this one counts as outside the guest, so that the other may wait for it. Requests are
- * served before translated code is entered again. */
+/* Around a wait for another vCPU: meanwhile this one counts as outside the guest, so that the other may wait
+ * for it. Requests are served before translated code is entered again. */
 uint32_t engine_wait_begin(struct vcpu *self);
 void engine_wait_end(struct vcpu *self, uint32_t was);
 /* Does the TLB flushes that other vCPUs have asked for. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Host signals in a vCPU's thread: faults of translated code become guest exceptions, and the kick signal makes
- * translated code come back to C.
+ * Host signals in a vCPU's thread: faults of translated code become guest exceptions, and the kick signal
+ * makes translated code come back to C.
  *
  * A kick finds the thread in one of these places:
- *  - in a block: its direct exits are unlinked and, if it ends in RET, the top of the shadow stack is turned to C, so
- *    that the thread leaves at the block's end (indirect exits poll hot.kick themselves);
+ *  - in a block: its direct exits are unlinked and, if it ends in RET, the top of the shadow stack is turned
+ *    to C, so that the thread leaves at the block's end (indirect exits poll hot.kick themselves);
  *  - between a check of hot.kick and translated code (the two windows in enter.S): sent to where the check
  *    would have gone;
  *  - elsewhere in C: hot.kick is seen before the next entry.
@@ -115,9 +115,10 @@ static const int fault_signals[] = {SIGSEGV, SIGFPE, SIGILL, SIGBUS, SIGTRAP};
 static struct sigaction fault_before[ARRAY_SIZE(fault_signals)]; /* who handled them before signals_init() */
 
 /*
- * The fault is ours, or no fault: whoever was there before has the last word (host/fault.c gives the terminal back and lets
- * the process die).  Its handler is put in place, not called, so that it sees the signal as the kernel gives
- * it: a faulting instruction faults again, and a signal that was sent, or comes behind its instruction, is sent again.
+ * The fault is ours, or no fault: whoever was there before has the last word (host/fault.c gives the terminal
+ * back and lets the process die).  Its handler is put in place, not called, so that it sees the signal as the
+ * kernel gives it: a faulting instruction faults again, and a signal that was sent, or comes behind its
+ * instruction, is sent again.
  */
 static void fault_pass_on(int sig, const siginfo_t *info)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What translated code tells engine_helper_special(): an operation, an argument of 8 bits, and flags, in one 32-bit word.
+ * What translated code tells engine_helper_special(): an operation, an argument of 8 bits, and flags, in one
+ * 32-bit word.
  */
 #ifndef DIPTYCH_ENGINE_SPECIAL_H
 #define DIPTYCH_ENGINE_SPECIAL_H
 
 enum special {
-    SPECIAL_POPF, /* value: what was popped; argument: operand size in bytes */
-    SPECIAL_STATE, /* FXSAVE, XSAVE, FNSTENV and kin in 64-bit code; value: address; argument: enum emulated_op */
-    SPECIAL_BASE, /* WRFSBASE, WRGSBASE; value: the base; argument: enum emulated_op */
+    SPECIAL_POPF,  /* value: what was popped; argument: operand size in bytes */
+    SPECIAL_STATE, /* FXSAVE, XSAVE, FNSTENV in 64-bit code; value: address; argument: enum emulated_op */
+    SPECIAL_BASE,  /* WRFSBASE, WRGSBASE; value: the base; argument: enum emulated_op */
 };
 
 #define SPECIAL_WIDE  (1u << 16) /* REX.W */

@@ -53,8 +53,8 @@ enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *d
         return r;
     }
     /*
-     * Bytes first, notice after: a vCPU that translates in between has either seen the new bytes or set its bit in
-     * code_vcpus before the notice looks.
+     * Bytes first, notice after: a vCPU that translates in between has either seen the new bytes or set its
+     * bit in code_vcpus before the notice looks.
      */
     copy_bytes((uint8_t *)machine_hva(t.mfn) + (va & ~PAGE_MASK), data, n);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -63,8 +63,9 @@ enum store_result store_commit(struct engine_vcpu *e, uint64_t va, const void *d
 }
 
 /*
- * Does the MOV or XCHG of a word to ea, which a write that the guest's tables allow and the TLB doesn't; true if it is done.  Only
- * for page tables: what else there is (code, an operand that isn't aligned, a store that the panel refuses) takes the long way.
+ * Does the MOV or XCHG of a word to ea, which a write that the guest's tables allow and the TLB doesn't; true
+ * if it is done.  Only for page tables: what else there is (code, an operand that isn't aligned, a store that
+ * the panel refuses) takes the long way.
  */
 static bool store_word(struct engine_vcpu *e, uint64_t ea, uint32_t word)
 {
@@ -95,8 +96,9 @@ static bool store_word(struct engine_vcpu *e, uint64_t ea, uint32_t word)
 }
 
 /*
- * From enter.S: engine_tlb_miss() for an instruction whose slow path has a STORE_WORD. What it would leave to the careful form is
- * done here if it is a store to a page table; translated code then goes on behind the instruction.
+ * From enter.S: engine_tlb_miss() for an instruction whose slow path has a STORE_WORD. What it would leave to
+ * the careful form is done here if it is a store to a page table; translated code then goes on behind the
+ * instruction.
  */
 int engine_tlb_miss_word(uint64_t ea, int write)
 {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * String instructions: page by page, with the host's own string instructions where both sides are plain memory.
+ * String instructions: page by page, with the host's own string instructions where both sides are plain
+ * memory.
  *
  * Registers are exact after every piece, so a fault or a request in the middle leaves the instruction
- * restartable, as the manual has it (SDM vol. 2, REP).  With a breakpoint set or TF on, a piece is one element, and a repeated
- * instruction traps behind the one that hit, before the next (SDM vol. 3, 17.3.1.2 and 17.3.1.4).
+ * restartable, as the manual has it (SDM vol. 2, REP).  With a breakpoint set or TF on, a piece is one
+ * element, and a repeated instruction traps behind the one that hit, before the next (SDM vol. 3, 17.3.1.2
+ * and 17.3.1.4).
  */
 #include "engine/internal.h"
 #include "engine/string.h"
@@ -86,8 +88,9 @@ static bool misaligned(struct engine_vcpu *e)
 }
 
 /*
- * Before an element's page is looked at: both its ends must be canonical. Outside 64-bit mode one whose offset wraps at 4 GiB exceeds
- * the segment's limit; one that wraps as a linear address can't be had in one piece and is refused as well.
+ * Before an element's page is looked at: both its ends must be canonical.  Outside 64-bit mode one whose
+ * offset wraps at 4 GiB exceeds the segment's limit; one that wraps as a linear address can't be had in one
+ * piece and is refused as well.
  */
 static bool in_limit(const struct string_state *s, enum gpr r, uint64_t a)
 {
@@ -377,8 +380,8 @@ static inline void *plain_memory(struct engine_vcpu *e, uint64_t a, uint64_t n, 
 }
 
 /*
- * What nearly all are: MOVS or STOS upwards in 64-bit code, within a page that the TLB knows on either side.  The host does it in
- * one go. False if it is anything else; then nothing has happened.
+ * What nearly all are: MOVS or STOS upwards in 64-bit code, within a page that the TLB knows on either side.
+ * The host does it in one go. False if it is anything else; then nothing has happened.
  */
 static bool string_at_once(struct engine_vcpu *e, uint32_t desc)
 {

@@ -6,8 +6,8 @@
  * tag for writes, and the host page.  Translated code compares tags inline; a miss comes to
  * engine_tlb_miss().  Invariants:
  *  - rtag[i] and wtag[i], where valid, name the same page as host[i];
- *  - wtag[i] is valid only if the guest's tables allow the write, the dirty bit is set, the frame is no page table, and no
- *    vCPU has translations made from the frame (frame.code_vcpus == 0) -- so every store to
+ *  - wtag[i] is valid only if the guest's tables allow the write, the dirty bit is set, the frame is no page
+ *    table, and no vCPU has translations made from the frame (frame.code_vcpus == 0) -- so every store to
  *    translated code comes to C;
  *  - an entry is valid only if it is in a log, or the log has overflowed.
  * Entries of the lower and the upper half of the address space are logged apart, because an
@@ -186,9 +186,9 @@ enum tlb_result tlb_fill(struct engine_vcpu *e, unsigned view, uint64_t va, bool
     can_write = t.writable && !t.trapped;
     if (can_write) {
         /*
-         * Order against those who want no writable entry for the frame: translate_block() sets code_vcpus, a page-table
-         * update removes the writable mapping; both then look at wtlb_vcpus.  So after setting the bit anew, look
-         * again at both.
+         * Order against those who want no writable entry for the frame: translate_block() sets code_vcpus, a
+         * page-table update removes the writable mapping; both then look at wtlb_vcpus.  So after setting the
+         * bit anew, look again at both.
          */
         if (!(__atomic_load_n(&f->wtlb_vcpus, __ATOMIC_RELAXED) & (1u << e->slot))) {
             mfn_t old = t.mfn;
@@ -228,8 +228,8 @@ int engine_tlb_miss(uint64_t ea, int write)
     e->stats.tlb_misses++;
     e->helper_in_tail = true;
     e->helper_ea = ea;
-    /* Near the end of a 32-bit segment, or of the lower half of the address space, the operand's size decides, which only the
-     * careful form knows. */
+    /* Near the end of a 32-bit segment, or of the lower half of the address space, the operand's size
+     * decides, which only the careful form knows. */
     uint64_t end = engine_mode(&e->v) & MODE_64 ? 1UL << 47 : 1UL << 32;
     bool at_limit = ea >= end - CAREFUL_BYTES && ea < end;
 
@@ -301,7 +301,10 @@ static inline void copy_guest(void *to, const void *from, size_t n)
     copy_bytes(to, from, n);
 }
 
-/* Host address of n bytes in one page that the TLB knows: what nearly all accesses are.  NULL: access_page() has to see. */
+/*
+ * Host address of n bytes in one page that the TLB knows: what nearly all accesses are.  NULL: access_page()
+ * has to see.
+ */
 static inline void *known_page(struct vcpu *v, uint64_t va, size_t n, bool write)
 {
     struct engine_vcpu *e = engine_of(v);

@@ -114,7 +114,7 @@ static inline bool mode64(const struct trans *t)
 
 static inline uint32_t gpr_off(unsigned guest)
 {
-    return (uint32_t)(offsetof(struct vcpu, gpr) + 8 * guest);
+    return (uint32_t)(offsetof(struct vcpu, gpr) + 8ul * guest);
 }
 
 /* The block's exits all come back to C: nothing is linked and no host return is made. */
@@ -160,8 +160,8 @@ static inline bool reg_is_high8(ZydisRegister r)
 
 /* ---- decode.c ---- */
 #define DECODE_TOO_LONG (-2)
-/* Decodes the instruction at va from bytes[0..n). 0: decoded; -1: invalid (#UD); DECODE_TOO_LONG: more than 15 bytes (#GP);
- * 1: more bytes needed. */
+/* Decodes the instruction at va from bytes[0..n). 0: decoded; -1: invalid (#UD); DECODE_TOO_LONG: more than
+ * 15 bytes (#GP); 1: more bytes needed. */
 int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, uint32_t mode);
 
 /* ---- emulate_decode.c ---- */
@@ -183,7 +183,10 @@ void emit_offset(struct trans *t, const ZydisDecodedOperand *op, int32_t extra);
 void emit_segment(struct trans *t, ZydisRegister seg);
 /* T0 := effective (linear) address of the memory operand + extra; may use T1. */
 void emit_address(struct trans *t, const ZydisDecodedOperand *op, int32_t extra);
-/* T0 = address: afterwards t->mem ([T0 + T1]) is host memory of size bytes. retry: where the address computation began. */
+/*
+ * T0 = address: afterwards t->mem ([T0 + T1]) is host memory of size bytes. retry: where the address
+ * computation began.
+ */
 void emit_probe(struct trans *t, const uint8_t *retry, unsigned size, bool write);
 /* Address and probe of a memory operand, unless its group has probed for it: afterwards t->mem. */
 void emit_access(struct trans *t, const ZydisDecodedOperand *op, unsigned size, bool write);
@@ -206,7 +209,10 @@ bool group_access(struct trans *t);
 /* Copies the instruction with registers renamed and its memory operand probed. */
 void trans_generic(struct trans *t);
 
-/* Whether the instruction's effect on the arithmetic flags is none; or is to define all of them, whatever they were. */
+/*
+ * Whether the instruction's effect on the arithmetic flags is none; or is to define all of them, whatever
+ * they were.
+ */
 bool insn_touches_flags(const ZydisDecodedInstruction *d);
 bool insn_kills_flags(const ZydisDecodedInstruction *d);
 

@@ -3,7 +3,8 @@
  * Translation of control transfers.
  *
  * Direct targets become linkable exits.  A guest CALL is a host CALL, so that the host predicts the guest's
- * returns: the guest's return address goes to the guest's stack, the host's to the shadow stack, and the return
+ * returns: the guest's return address goes to the guest's stack, the host's to the shadow stack, and the
+ * return
  * site checks that the guest's RET really came for it.  Indirect targets go through the jump
  * cache of the view.
  */
@@ -130,8 +131,8 @@ static void load_target(struct trans *t)
 }
 
 /*
- * A CALL to an address that isn't canonical faults before it pushes.  mov r14, rcx; shl r14, 16; sar r14, 16; cmp r14, rcx;
- * je over.  Flags are saved.
+ * A CALL to an address that isn't canonical faults before it pushes.  mov r14, rcx; shl r14, 16; sar r14, 16;
+ * cmp r14, rcx; je over.  Flags are saved.
  */
 static void emit_canonical_check(struct trans *t)
 {

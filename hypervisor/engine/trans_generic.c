@@ -3,14 +3,15 @@
  * The common case: an instruction is copied with its registers renamed and its memory operand replaced by
  * [T0 + T1] (or [T0]) behind a probe.
  *
- * Works on encodings, not on mnemonics, so it serves integer, x87, MMX, SSE and AVX instructions alike: prefixes,
- * REX/VEX and ModRM are rebuilt, the opcode and the immediate are taken as they are.  What needs care:
+ * Works on encodings, not on mnemonics, so it serves integer, x87, MMX, SSE and AVX instructions alike:
+ * prefixes, REX/VEX and ModRM are rebuilt, the opcode and the immediate are taken as they are.  What needs
+ * care:
  *  - registers that live in memory are loaded into scratch before and stored after;
  *  - an instruction with an implicit or high-byte use of guest rcx runs with guest rcx in host rcx;
  *  - AH..BH can't stand beside a REX prefix, so then the host address is put in one legacy register;
  *  - in a group (trans_group.c) T0 is the group's;
- *  - when two scratch registers are not enough, one that the instruction doesn't use is borrowed (its guest value waits
- *    in hot.tmp2, which insn_info.borrowed says).
+ *  - when two scratch registers are not enough, one that the instruction doesn't use is borrowed (its guest
+ *    value waits in hot.tmp2, which insn_info.borrowed says).
  */
 #include <string.h>
 
@@ -199,7 +200,10 @@ static void emit_legacy(struct trans *t, const struct shape *s, unsigned reg, un
         e8(m, d->opcode);
 }
 
-/* Outside 64-bit mode only eight registers of each kind can be named: upper bits are ignored (SDM vol. 2, 2.3.5). */
+/*
+ * Outside 64-bit mode only eight registers of each kind can be named: upper bits are ignored (SDM vol. 2,
+ * 2.3.5).
+ */
 static unsigned reg_mask(const struct trans *t)
 {
     return mode64(t) ? 15 : 7;
@@ -329,8 +333,8 @@ static bool has_is4(const struct insn *in)
     return false;
 }
 
-/* The alignment that a vector memory operand must have, or 0.  Checked before the page tables are looked at, so a TLB
- * miss has to know. From the exception classes of SDM vol. 2, 2.4. */
+/* The alignment that a vector memory operand must have, or 0.  Checked before the page tables are looked at,
+ * so a TLB miss has to know. From the exception classes of SDM vol. 2, 2.4. */
 static uint8_t alignment_needed(const ZydisDecodedInstruction *d, unsigned size)
 {
     if (size != 16 && size != 32)
@@ -376,8 +380,8 @@ bool insn_kills_flags(const ZydisDecodedInstruction *d)
     return flags_touched(d) && flags_all_written(d) && !flags_read(d);
 }
 
-/* MOV and XCHG of a 64-bit register with memory, in the kernel: its slow path can do without the instruction. Not in a
- * group, where the probe isn't its own. */
+/* MOV and XCHG of a 64-bit register with memory, in the kernel: its slow path can do without the instruction.
+ * Not in a group, where the probe isn't its own. */
 static void note_store_word(struct trans *t)
 {
     const struct insn *in = t->in;
@@ -396,6 +400,7 @@ static void note_store_word(struct trans *t)
     t->slow[t->nr_slow - 1].xchg = xchg;
 }
 
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): the steps share most of a dozen variables */
 void trans_generic(struct trans *t)
 {
     const struct insn *in = t->in;

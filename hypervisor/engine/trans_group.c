@@ -2,16 +2,17 @@
 /*
  * One probe for several accesses.
  *
- * Compilers cluster accesses to one object: a function's prologue pushes registers, its epilogue pops them, a structure's
- * fields are read in a row.  A group is a run of instructions whose memory accesses all lie at known distances from one base
- * register.  Its head probes once for the whole range and leaves the host address of the range's start in T0; the
- * accesses then are [T0 + distance], and nothing between them touches T0.
+ * Compilers cluster accesses to one object: a function's prologue pushes registers, its epilogue pops them, a
+ * structure's fields are read in a row.  A group is a run of instructions whose memory accesses all lie at
+ * known distances from one base register.  Its head probes once for the whole range and leaves the host
+ * address of the range's start in T0; the accesses then are [T0 + distance], and nothing between them touches
+ * T0.
  *
- * Invariant: the head's probe has no effect that the guest could see.  If it fails other than for want of a TLB entry
- * (the range leaves the page, an access isn't allowed, a store is to code or to a page table), the engine goes on at
- * the head with a block that has no groups (MODE_SPLIT), in which each access finds its own fault at its own
- * instruction.  Writes behind a conditional branch are left out: the probe would set the page's dirty bit for a
- * store that may never be made.
+ * Invariant: the head's probe has no effect that the guest could see.  If it fails other than for want of a
+ * TLB entry (the range leaves the page, an access isn't allowed, a store is to code or to a page table), the
+ * engine goes on at the head with a block that has no groups (MODE_SPLIT), in which each access finds its own
+ * fault at its own instruction.  Writes behind a conditional branch are left out: the probe would set the
+ * page's dirty bit for a store that may never be made.
  */
 #include "engine/trans.h"
 

@@ -12,8 +12,8 @@
  *      mov   r14, gs:[r14*8 + host]
  *      op    [rcx + r14]
  *
- * The slow path fills the entry and jumps back to the start of the address computation, whose inputs are still
- * intact.
+ * The slow path fills the entry and jumps back to the start of the address computation, whose inputs are
+ * still intact.
  */
 #include "engine/trans.h"
 

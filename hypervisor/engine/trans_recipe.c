@@ -2,13 +2,13 @@
 /*
  * Flags that need not be saved on a block's jump back to its own start.
  *
- * Most hot loops end in a comparison and a conditional jump, and start with memory accesses before their next arithmetic
- * instruction; saving the comparison's flags for those accesses' sake costs five instructions a round.  Instead
- * the jump leaves one word saying that the flags are by recipe, if
- *  - the instruction that set them can be done again: CMP or TEST of registers or an immediate, or ADD or SUB from whose result the
- *    operand can be had back; and
- *  - from the block's start to its first instruction that overwrites all flags ("the region") nothing reads flags, nothing leaves
- *    the block except by a fault, and nothing changes the recipe's registers.
+ * Most hot loops end in a comparison and a conditional jump, and start with memory accesses before their next
+ * arithmetic instruction; saving the comparison's flags for those accesses' sake costs five instructions a
+ * round.  Instead the jump leaves one word saying that the flags are by recipe, if
+ *  - the instruction that set them can be done again: CMP or TEST of registers or an immediate, or ADD or SUB
+ *    from whose result the operand can be had back; and
+ *  - from the block's start to its first instruction that overwrites all flags ("the region") nothing reads
+ *    flags, nothing leaves the block except by a fault, and nothing changes the recipe's registers.
  * flags_settle() computes them when a fault comes after all.
  */
 #include "engine/trans.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Translation of instructions that are neither plain copies nor branches nor stack operations: LEA, string and bit-string
- * instructions, flag instructions that the host must not run, and everything that leaves translated code.
+ * Translation of instructions that are neither plain copies nor branches nor stack operations: LEA, string
+ * and bit-string instructions, flag instructions that the host must not run, and everything that leaves
+ * translated code.
  */
 #include "engine/emulate.h"
 #include "engine/string.h"
@@ -111,8 +112,8 @@ static void trans_xlat(struct trans *t)
 }
 
 /*
- * BT, BTS, BTR, BTC with a memory operand and a bit number in a register: the bit number reaches beyond the operand
- * (SDM vol. 2, BT).  The operand's address gets the whole words; the instruction gets the rest.
+ * BT, BTS, BTR, BTC with a memory operand and a bit number in a register: the bit number reaches beyond the
+ * operand (SDM vol. 2, BT).  The operand's address gets the whole words; the instruction gets the rest.
  */
 static void trans_bit_string(struct trans *t)
 {

@@ -153,7 +153,10 @@ static void trans_leave(struct trans *t)
     emit_mem_width(t, 0x8b, w, RBP);
 }
 
-/* The flags that PUSHF stores: arithmetic ones from where they are, the rest from rflags (RF and VM read as 0). */
+/*
+ * The flags that PUSHF stores: arithmetic ones from where they are, the rest from rflags (RF and VM read as
+ * 0).
+ */
 static void trans_pushf(struct trans *t)
 {
     struct emit *m = &t->m;

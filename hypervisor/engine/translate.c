@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Translating one block: fetch, decode, hand each instruction to the trans_*.c files, lay out the exits. Heavy code,
- * entered through engine_xcall().
+ * Translating one block: fetch, decode, hand each instruction to the trans_*.c files, lay out the exits.
+ * Heavy code, entered through engine_xcall().
  *
- * A block is straight-line guest code within one page, with side exits at conditional branches; it ends at any other
- * transfer, at the end of the page, or after MAX_BLOCK_INSNS.  Its host code: a verify entry for
- * indirect jumps (T0 = target, compared with the block's address), an entry for flags in host flags, an entry for
- * saved flags, the body, slow paths, tails.
+ * A block is straight-line guest code within one page, with side exits at conditional branches; it ends at
+ * any other transfer, at the end of the page, or after MAX_BLOCK_INSNS.  Its host code: a verify entry for
+ * indirect jumps (T0 = target, compared with the block's address), an entry for flags in host flags, an entry
+ * for saved flags, the body, slow paths, tails.
  *
- * A direct exit is a rel32 that first leads to its tail, which leaves translated code with the exit's number; cache_link()
- * then turns it to the target's block.  If the target is on another page, the jump first compares the id of the
- * code page that is mapped there now (view.itlb) with the one that was linked.
+ * A direct exit is a rel32 that first leads to its tail, which leaves translated code with the exit's number;
+ * cache_link() then turns it to the target's block.  If the target is on another page, the jump first
+ * compares the id of the code page that is mapped there now (view.itlb) with the one that was linked.
  */
 #include <string.h>
 
@@ -93,7 +93,9 @@ void emit_link(struct trans *t, enum exit_kind kind, uint64_t target)
         emit_page_check(t, i, target);
         ok = emit_jrcxz(m);
         if (kind == LINK_CALL) {
-            /* the tail expects the return site on the shadow stack: lea rcx, [rip + past the call]; push rcx */
+            /*
+             * the tail expects the return site on the shadow stack: lea rcx, [rip + past the call]; push rcx
+             */
             e8(m, 0x48);
             e8(m, 0x8d);
             e8(m, 0x0d);
@@ -113,7 +115,10 @@ void emit_link(struct trans *t, enum exit_kind kind, uint64_t target)
     add_tail(t, i, rel, false);
 }
 
-/* mov word gs:[flags], by recipe; jcc to the entry for saved flags.  Not taken, flags go on in host flags as before. */
+/*
+ * mov word gs:[flags], by recipe; jcc to the entry for saved flags.  Not taken, flags go on in host flags as
+ * before.
+ */
 static void emit_loop_jcc(struct trans *t, unsigned cc, uint64_t target)
 {
     struct emit *m = &t->m;
@@ -246,8 +251,8 @@ static void emit_add(struct trans *t, uint64_t value)
 }
 
 /*
- * The block goes on behind the site.  A return comes here through the shadow stack even after the block has died, so the site is
- * on record (LINK_SITE) and block_kill() closes it.
+ * The block goes on behind the site.  A return comes here through the shadow stack even after the block has
+ * died, so the site is on record (LINK_SITE) and block_kill() closes it.
  */
 void emit_return_site(struct trans *t, uint64_t ret_va)
 {
@@ -409,7 +414,9 @@ static void translate_insn(struct trans *t, const struct insn *in, struct insn_i
     recipe_note(t, !t->done && is_plain(t));
 }
 
-/* The bytes at va, up to 15, from at most two pages. Number of bytes; *mfn2 set if the second page was used. */
+/*
+ * The bytes at va, up to 15, from at most two pages. Number of bytes; *mfn2 set if the second page was used.
+ */
 static unsigned fetch_bytes(uint64_t va, uint64_t mfn, uint8_t *buf, unsigned have)
 {
     const uint8_t *p = machine_hva(MFN(mfn));
@@ -434,8 +441,8 @@ static unsigned fetch_first(struct trans *t, uint64_t va, uint8_t *buf)
 }
 
 /*
- * A block whose first instruction straddles two pages consists of that instruction. Finds the second page; false with v.exit
- * filled in if it can't be fetched.
+ * A block whose first instruction straddles two pages consists of that instruction. Finds the second page;
+ * false with v.exit filled in if it can't be fetched.
  */
 static bool find_second_page(struct trans *t)
 {

@@ -2,9 +2,9 @@
 /*
  * Breakpoints of the debug registers (SDM vol. 3, 17.2).
  *
- * While DR7 enables any, engine_run() runs every instruction in its careful form, so that each data access comes by here; that is
- * slow, and only debuggers pay for it.  An instruction breakpoint is a fault before the instruction, unless RF is set; a data
- * breakpoint is a trap behind it.
+ * While DR7 enables any, engine_run() runs every instruction in its careful form, so that each data access
+ * comes by here; that is slow, and only debuggers pay for it.  An instruction breakpoint is a fault before
+ * the instruction, unless RF is set; a data breakpoint is a trap behind it.
  */
 #include "engine/internal.h"
 

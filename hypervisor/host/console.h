@@ -58,7 +58,9 @@ int console_input_fd(void);
  */
 int console_open(const struct console_events *events, const char **why);
 
-/* The user wants to leave: from now on console_output() drops what the reader doesn't take within a moment. */
+/*
+ * The user wants to leave: from now on console_output() drops what the reader doesn't take within a moment.
+ */
 void console_abandon(void);
 
 /* Ends the console's thread and restores the terminal (terminal_restore(), base/message.h). */

@@ -3,8 +3,9 @@
  * The console on standard input and output: a terminal in raw mode, or pipes, files and sockets.
  *
  * One thread waits for input and for signals.  Input waits in a buffer for the console device; when that is
- * full, a pipe isn't read on (its writer waits), while a terminal is: it must see Ctrl-], so that what doesn't
- * fit is answered by a bell, as a terminal's own line discipline does.  Output is written by the caller.
+ * full, a pipe isn't read on (its writer waits), while a terminal is: it must see Ctrl-], so that what
+ * doesn't fit is answered by a bell, as a terminal's own line discipline does.  Output is written by the
+ * caller.
  *
  * Standard input and output are shared with other processes, so their O_NONBLOCK isn't ours to set.  Where a
  * write or read could block after poll() has said it won't, we have an open file of our own.
@@ -30,7 +31,7 @@
 #include "base/message.h"
 
 #define ESCAPE            0x1d /* Ctrl-] */
-#define INPUT_SIZE        (256u * 1024)
+#define INPUT_SIZE        (256ul * 1024)
 #define ABANDONED_WAIT_MS 200
 
 static struct {
@@ -330,7 +331,7 @@ int console_open(const struct console_events *events, const char **why)
     if (err)
         return err;
     /* What is sent to the process comes by signalfd or isn't this thread's; only its own faults are. */
-    *why = "console thread";
+    *why = "starting the console's thread (check 'ulimit -u' and 'ulimit -v')";
     sigfillset(&all);
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
         sigdelset(&all, faults[i]);

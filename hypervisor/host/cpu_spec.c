@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Models of --cpu, as features taken away from the host's: psABI's levels (System V ABI for AMD64, "micro-architecture
- * levels"), without the optional extensions that the host happens to have.
+ * Models of --cpu, as features taken away from the host's: psABI's levels (System V ABI for AMD64,
+ * "micro-architecture levels"), without the optional extensions that the host happens to have.
  */
 #include "host/cpu_spec.h"
 

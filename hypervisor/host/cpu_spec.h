@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 /*
- * Parses MODEL[,-feature|,+feature]..., where MODEL, "host" if left out, is one of cpu_spec_models(), into the
- * comma-separated names that cpu_policy_build() takes as its mask (which also checks that they exist).
+ * Parses MODEL[,-feature|,+feature]..., where MODEL, "host" if left out, is one of cpu_spec_models(), into
+ * the comma-separated names that cpu_policy_build() takes as its mask (which also checks that they exist).
  * 0, or -1 with one line in why.
  */
 int cpu_spec_parse(const char *spec, char *mask, size_t mask_size, char *why, size_t why_size);

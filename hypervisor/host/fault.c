@@ -12,7 +12,7 @@
 #include "base/message.h"
 
 /* Of the linker: where the program begins in memory, and its code ends. */
-extern const char __executable_start[], etext[];
+extern const char __executable_start[], etext[]; /* NOLINT(bugprone-reserved-identifier): its names */
 
 /* In terms of the program's file, whatever address it was loaded at: what addr2line wants. */
 static void message_place(struct message *m, uint64_t pc)

@@ -13,7 +13,8 @@ int sandbox_prepare(void);
 /*
  * Gives up the rest, for all threads of the process and those to come: no core dumps, no debugger of the
  * same user, and only the system calls on the list.  Whatever has a name must be open by now.
- * exec_mappings: mmap() may still map executable memory, because a domain that restarts gets new translation caches.
+ * exec_mappings: mmap() may still map executable memory, because a domain that restarts gets new translation
+ * caches.
  * 0, or -errno with the name of what failed in *why.
  */
 int sandbox_enter(bool exec_mappings, const char **why);

@@ -6,8 +6,8 @@
  *   domain_live()  one domain: threads, sandbox, waiting for its end
  *   vm_next()      what the configuration says to do about that end
  *
- * Threads: the one that calls vm_run() waits; one a vCPU runs the guest; the console's reads input and signals and
- * calls on_detached() and on_signal() here; the panel's backends have their own.
+ * Threads: the one that calls vm_run() waits; one a vCPU runs the guest; the console's reads input and
+ * signals and calls on_detached() and on_signal() here; the panel's backends have their own.
  */
 #include "host/vm.h"
 
@@ -37,6 +37,9 @@
 /* A domain that crashes at once and is to be restarted doesn't keep a host CPU busy with that. */
 #define CRASH_RESTART_DELAY_NS 1000000000UL
 
+/* How long a guest may take to power off when it is asked to by a signal. */
+#define POWEROFF_GRACE_NS 10000000000UL
+
 static struct {
     const struct vm_config *c;
     struct vm_files files;
@@ -45,15 +48,28 @@ static struct {
     /* Any thread. */
     pthread_mutex_t lock; /* guards domain against its being destroyed */
     struct domain *domain;
-    bool building;    /* the next one is being made */
-    int stop;         /* futex: 0 go on, -1 detached, else the signal that ends us */
-    int thread_error; /* errno of a vCPU's thread that couldn't start */
+    bool building;  /* the next one is being made */
+    bool reachable; /* guarded by lock: the domain's store is there, so that it can be asked to power off */
+    int asked;      /* 0, or the signal for which the domain was asked to power off */
+    uint64_t asked_until_ns; /* CLOCK_MONOTONIC; set before asked */
+    int stop;                /* futex: 0 go on, -1 detached, else the signal that ends us */
+    int thread_error;        /* errno of a vCPU's thread that couldn't start */
 } vm = {
     .files = {.kernel.fd = -1, .ramdisk.fd = -1, .trace_fd = STDERR_FILENO, .debug_fd = STDERR_FILENO},
     .lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
 /* ---- the user or the host wants the end ---- */
+
+static int vm_stopped(void)
+{
+    return __atomic_load_n(&vm.stop, __ATOMIC_ACQUIRE);
+}
+
+static int vm_asked(void)
+{
+    return __atomic_load_n(&vm.asked, __ATOMIC_ACQUIRE);
+}
 
 /* Exit status of a vm.stop. */
 static int stop_status(int stop)
@@ -91,14 +107,41 @@ static void on_detached(void)
     vm_stop(-1);
 }
 
-static void on_signal(int signo)
+static uint64_t now_ns(void)
 {
-    vm_stop(signo);
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000UL + (uint64_t)now.tv_nsec;
 }
 
-static int vm_stopped(void)
+/* False: asked before, or nobody is there who would listen. */
+static bool vm_ask_poweroff(int signo)
 {
-    return __atomic_load_n(&vm.stop, __ATOMIC_ACQUIRE);
+    bool asks;
+
+    pthread_mutex_lock(&vm.lock);
+    asks = !vm.asked && vm.reachable && !domain_ended(vm.domain) && pv_backends_ask_poweroff(vm.domain);
+    if (asks) {
+        vm.asked_until_ns = now_ns() + POWEROFF_GRACE_NS;
+        __atomic_store_n(&vm.asked, signo, __ATOMIC_RELEASE);
+        /* The main thread learns how long to wait. */
+        __atomic_fetch_add(&vm.domain->end_futex, 1, __ATOMIC_RELEASE);
+        rawsys_futex_wake(&vm.domain->end_futex, INT32_MAX);
+    }
+    pthread_mutex_unlock(&vm.lock);
+    if (asks)
+        diag_warn("the guest is asked to power off; a second signal, or %lu s, end it",
+                  POWEROFF_GRACE_NS / 1000000000UL);
+    return asks;
+}
+
+/* SIGTERM and SIGINT ask first, as `xl shutdown`; a second one, or a guest that doesn't listen, is the end
+ * as with `xl destroy`. */
+static void on_signal(int signo)
+{
+    if ((signo != SIGTERM && signo != SIGINT) || vm_stopped() || !vm_ask_poweroff(signo))
+        vm_stop(signo);
 }
 
 /* Waits until vm_stop(), or for ns nanoseconds (0: for ever). */
@@ -171,7 +214,10 @@ static void *vcpu_thread(void *arg)
 /* Starts the threads; they wait until their vCPU is online. The result is how many there are. */
 static unsigned threads_start(struct domain *d, pthread_t thread[MAX_VCPUS])
 {
-    /* vCPU threads get their kick, and signals of their own faults; what the process is sent goes to the console. */
+    /*
+     * vCPU threads get their kick, and signals of their own faults; what the process is sent goes to the
+     * console.
+     */
     static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS, VCPU_KICK_SIGNAL};
     sigset_t mask, old;
     unsigned n;
@@ -199,11 +245,25 @@ static void domain_wait_end(struct domain *d)
 {
     for (;;) {
         int seen = __atomic_load_n(&d->end_futex, __ATOMIC_ACQUIRE);
+        bool limited = vm_asked() && !vm_stopped();
+        struct timespec until;
 
         if (domain_ended(d))
             return;
-        rawsys_futex_wait(&d->end_futex, seen, NULL);
+        if (limited)
+            until = (struct timespec){.tv_sec = (time_t)(vm.asked_until_ns / 1000000000),
+                                      .tv_nsec = (long)(vm.asked_until_ns % 1000000000)};
+        if (rawsys_futex_wait(&d->end_futex, seen, limited ? &until : NULL) == -ETIMEDOUT)
+            vm_stop(vm_asked());
     }
+}
+
+/* From here on the domain can be asked, or not any more. */
+static void vm_set_reachable(bool reachable)
+{
+    pthread_mutex_lock(&vm.lock);
+    vm.reachable = reachable;
+    pthread_mutex_unlock(&vm.lock);
 }
 
 static int sandbox_once(struct vm_failure *f)
@@ -232,7 +292,9 @@ static int domain_live(struct domain *d, struct vm_failure *f)
 {
     pthread_t thread[MAX_VCPUS];
     unsigned nr_threads;
-    int err = pv_backends_start(d);
+    const struct pv_origin origin = {
+        .kernel = vm.c->kernel, .ramdisk = vm.c->ramdisk, .cmdline = vm.c->cmdline};
+    int err = pv_backends_start(d, &origin);
 
     if (err) {
         f->status = EXIT_STATUS_HOST;
@@ -243,10 +305,12 @@ static int domain_live(struct domain *d, struct vm_failure *f)
         pv_backends_stop(d);
         return -1;
     }
+    vm_set_reachable(true);
     nr_threads = threads_start(d, thread);
     __atomic_store_n(&d->vcpu[0]->online, true, __ATOMIC_RELEASE);
     domain_vcpu_online(d->vcpu[0]);
     domain_wait_end(d);
+    vm_set_reachable(false);
     for (unsigned i = 0; i < nr_threads; i++)
         pthread_join(thread[i], NULL);
     pv_backends_stop(d); /* writes out what the guest has said */
@@ -254,7 +318,8 @@ static int domain_live(struct domain *d, struct vm_failure *f)
         vm_stats_print(d);
     if (vm.thread_error) {
         f->status = EXIT_STATUS_HOST;
-        snprintf(f->why, sizeof(f->why), "starting a vCPU's thread: %s", strerror(vm.thread_error));
+        snprintf(f->why, sizeof(f->why), "starting a vCPU's thread: %s%s", strerror(vm.thread_error),
+                 vm.thread_error == EAGAIN ? " (check 'ulimit -u', 'ulimit -v' and 'ulimit -i')" : "");
         return -1;
     }
     return 0;
@@ -307,7 +372,7 @@ static bool vm_next(const struct domain *d, int *status)
 {
     static const char *const action_names[] = {"destroy", "restart", "preserve"};
     const struct end_rule *rule = end_rule_find(d->end);
-    enum vm_action action = end_action(rule);
+    enum vm_action action = vm_asked() ? VM_DESTROY : end_action(rule); /* who sends a signal wants it gone */
 
     if (d->end == DOMAIN_KILLED || vm_stopped()) {
         *status = stop_status(vm_stopped());

@@ -57,7 +57,7 @@ int vm_action_parse(const char *value, enum vm_action *a, char *why, size_t why_
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-        if (strcmp(names[i].name, value))
+        if (strcmp(names[i].name, value) != 0)
             continue;
         *a = names[i].action;
         if (!strncmp(value, "coredump-", 9))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Making a domain: its frames, its CPUs, the kernel in its memory; and giving all of it back, so that a guest that
- * reboots gets a domain as fresh as the first.
+ * Making a domain: its frames, its CPUs, the kernel in its memory; and giving all of it back, so that a guest
+ * that reboots gets a domain as fresh as the first.
  */
 #include "host/vm_domain.h"
 
@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/debug.h"
+#include "base/rawsys.h"
 #include "cpu/cpu_policy.h"
 #include "engine/engine.h"
 #include "loader/loader.h"
@@ -23,7 +25,11 @@
 #include "pv/trace.h"
 
 /* The first domain; 0 would be the control domain, which no guest here is. */
-#define GUEST_DOMID 1
+/* A guest that reboots is another domain, as on Xen. FIRST_RESERVED_DOMID is DOMID_FIRST_RESERVED of
+ * xen/xen.h. */
+#define FIRST_DOMID          1
+#define FIRST_RESERVED_DOMID 0x7ff0
+static int next_domid = FIRST_DOMID;
 
 __attribute__((format(printf, 3, 4))) static int fail(struct vm_failure *f, enum exit_status status,
                                                       const char *fmt, ...)
@@ -55,14 +61,16 @@ static void contents_free(struct contents *c)
 /* Reads a regular file from its start.  Read, not mapped: nobody can shorten it under us. */
 static int file_read(const struct vm_file *file, const char *what, struct contents *c, struct vm_failure *f)
 {
-    struct stat st;
+    struct stat st = {0};
+    long err;
 
     if (file->kept) {
         *c = (struct contents){.p = file->kept, .size = file->size};
         return 0;
     }
-    if (fstat(file->fd, &st))
-        return fail(f, EXIT_STATUS_IMAGE, "%s %s: %s", what, file->path, strerror(errno));
+    err = rawsys_fstat(file->fd, &st);
+    if (err)
+        return fail(f, EXIT_STATUS_IMAGE, "%s %s: %s", what, file->path, strerror((int)-err));
     if (!st.st_size)
         return fail(f, EXIT_STATUS_IMAGE, "%s %s is empty; make it again", what, file->path);
     c->size = (size_t)st.st_size;
@@ -77,11 +85,11 @@ static int file_read(const struct vm_file *file, const char *what, struct conten
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
-            int err = errno;
+            int error = errno;
 
             contents_free(c);
             return fail(f, EXIT_STATUS_IMAGE, "%s %s: %s", what, file->path,
-                        n ? strerror(err) : "became shorter while it was read; try again");
+                        n ? strerror(error) : "became shorter while it was read; try again");
         }
         done += (size_t)n;
     }
@@ -217,7 +225,8 @@ static int domain_cpus(struct domain *d, const struct vm_config *c, struct vm_fa
         struct vcpu *v = engine_vcpu_create(0);
 
         if (!v)
-            return fail(f, EXIT_STATUS_HOST, "no memory for vCPU %u; try fewer --vcpus", i);
+            return fail(f, EXIT_STATUS_HOST,
+                        "no memory for vCPU %u; try fewer --vcpus, and check 'ulimit -v'", i);
         v->id = i;
         v->domain = d;
         v->ops = &pv_guest_ops;
@@ -293,8 +302,10 @@ struct domain *vm_domain_create(const struct vm_config *c, struct vm_files *file
         return NULL;
     }
     memset(d, 0, sizeof(*d));
-    d->domid = GUEST_DOMID;
+    d->domid = (uint16_t)next_domid;
+    next_domid = next_domid + 1 < FIRST_RESERVED_DOMID ? next_domid + 1 : FIRST_DOMID;
     d->end = DOMAIN_RUNNING;
+    d->console_io = debug_on(DEBUG_CONSOLE_IO);
     snprintf(d->name, sizeof(d->name), "%s", c->name);
     if (c->uuid_set)
         memcpy(d->uuid, c->uuid, sizeof(d->uuid));

@@ -17,8 +17,8 @@ struct vm_failure {
 };
 
 /*
- * A file that is read anew each time a domain is made: opened once, because the sandbox allows no opening; not kept in
- * memory, because that would double what a guest costs.
+ * A file that is read anew each time a domain is made: opened once, because the sandbox allows no opening;
+ * not kept in memory, because that would double what a guest costs.
  */
 struct vm_file {
     const char *path;

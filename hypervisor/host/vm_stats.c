@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The table of --stats: a row a count of engine/engine.h's list, a column a vCPU, and the sum if there are several.
+ * The table of --stats: a row a count of engine/engine.h's list, a column a vCPU, and the sum if there are
+ * several.
  */
 #include "host/vm_stats.h"
 

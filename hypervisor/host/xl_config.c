@@ -379,7 +379,7 @@ static int type_check(struct reader *r)
     const char *type = r->type ? r->type : "pv";
 
     /* builder= is what type= was called before Xen 4.10; "linux" and "generic" are PV. */
-    if (!r->type && r->builder && strcmp(r->builder, "generic") && strcmp(r->builder, "linux"))
+    if (!r->type && r->builder && strcmp(r->builder, "generic") != 0 && strcmp(r->builder, "linux") != 0)
         type = r->builder;
     if (!strcmp(type, "pv"))
         return 0;

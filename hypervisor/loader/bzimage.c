@@ -5,6 +5,7 @@
  *
  * Source: Linux, Documentation/arch/x86/boot.rst ("The Linux/x86 Boot Protocol").
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "loader/image.h"
@@ -61,8 +62,9 @@ int bzimage_payload(const uint8_t *file, size_t size, const uint8_t **payload, s
                            "bzImage carries no compressed kernel; use the vmlinuz of a Linux distribution");
     if (start > size || length > size - start)
         return image_error(why, why_size,
-                           "bzImage is cut short: %zu bytes of at least %llu; copy or download it again",
-                           size, (unsigned long long)(start + length));
+                           "bzImage is cut short: %zu bytes of at least %" PRIu64
+                           "; copy or download it again",
+                           size, start + length);
     *payload = file + start;
     *payload_size = length;
     return 0;

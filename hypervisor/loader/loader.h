@@ -27,9 +27,15 @@ struct kernel_image {
     char guest_os[32], guest_version[32], features[256];
 };
 
-/* Reads a bzImage (gzip, bzip2, lzma, xz, lzo, lz4, zstd) or plain (optionally gzipped) ELF. 0, or -1 with one line in why. */
+/*
+ * Reads a bzImage (gzip, bzip2, lzma, xz, lzo, lz4, zstd) or plain (optionally gzipped) ELF. 0, or -1 with
+ * one line in why.
+ */
 int kernel_load(const char *path, struct kernel_image *k, char *why, size_t why_size);
-/* The same from an open file, from its start; path only names it in messages. A restart reads the same file again. */
+/*
+ * The same from an open file, from its start; path only names it in messages. A restart reads the same file
+ * again.
+ */
 int kernel_load_fd(int fd, const char *path, struct kernel_image *k, char *why, size_t why_size);
 void kernel_free(struct kernel_image *k);
 

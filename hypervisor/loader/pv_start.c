@@ -10,7 +10,7 @@
 #include "loader/image.h"
 #include "loader/pv_layout.h"
 
-#define HYPERCALL_STUB_SIZE 32
+#define HYPERCALL_STUB_SIZE 32ul
 #define NR_HYPERCALL_STUBS  (PAGE_SIZE / HYPERCALL_STUB_SIZE)
 
 #define DR6_RESET 0xffff0ff0UL

@@ -45,7 +45,7 @@ static void copy_text(char *to, size_t to_size, const uint8_t *from, size_t size
     size_t i;
 
     for (i = 0; i + 1 < to_size && i < size && from[i] != 0; i++)
-        to[i] = from[i] >= 0x20 && from[i] < 0x7f ? (char)from[i] : '?';
+        to[i] = (char)(from[i] >= 0x20 && from[i] < 0x7f ? from[i] : '?');
     to[i] = 0;
 }
 

@@ -9,8 +9,8 @@
  *
  * Relies on memfd_create() and MAP_NORESERVE: a machine of 16 GiB costs address space, not memory.
  * Promises: a frame handed out reads as zero; it belongs to nobody else until machine_free().
- * Any thread.  Half-light (heavy.mk): machine_alloc() and machine_free() are called with a guest's vector registers live, so nothing
- * here uses any, and these two make no libc call but assert()'s.
+ * Any thread.  Half-light (heavy.mk): machine_alloc() and machine_free() are called with a guest's vector
+ * registers live, so nothing here uses any, and these two make no libc call but assert()'s.
  */
 #include "mem/machine.h"
 

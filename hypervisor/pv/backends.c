@@ -6,6 +6,8 @@
  * gives the ports that Xen's toolstack gives: 1 to the store, 2 to the console.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "pv/console_ring.h"
 #include "pv/panel.h"
@@ -15,11 +17,6 @@
 
 static struct store *store;
 static unsigned store_users;
-
-struct store *pv_backends_store(void)
-{
-    return store;
-}
 
 static int store_hold(void)
 {
@@ -55,9 +52,12 @@ int pv_backends_init(struct domain *d)
     return err;
 }
 
-int pv_backends_start(struct domain *d)
+int pv_backends_start(struct domain *d, const struct pv_origin *o)
 {
     struct store_domain_info info = {
+        .kernel = o->kernel,
+        .ramdisk = o->ramdisk,
+        .cmdline = o->cmdline,
         .static_max_kib = d->max_pages * KIB_PER_PAGE,
         .target_kib = d->nr_pages * KIB_PER_PAGE,
     };
@@ -68,6 +68,16 @@ int pv_backends_start(struct domain *d)
     if (err)
         pv_backends_stop(d);
     return err;
+}
+
+bool pv_backends_ask_poweroff(struct domain *d)
+{
+    char path[64], value[4];
+
+    snprintf(path, sizeof(path), "/local/domain/%u/control/feature-poweroff", d->domid);
+    if (store_read_value(store, path, value, sizeof(value)) < 0 || strcmp(value, "1") != 0)
+        return false;
+    return store_domain_write(store, d, "control/shutdown", "poweroff") == 0;
 }
 
 void pv_backends_stop(struct domain *d)

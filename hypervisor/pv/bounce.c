@@ -88,13 +88,13 @@ void pv_bounce(struct vcpu *v, const struct bounce *b)
     frame[n++] = rflags;
     frame[n++] = v->gpr[RSP];
     frame[n++] = v->seg[SEG_SS].selector;
-    sp -= 8 * n;
+    sp -= 8ul * n;
 
     if (!b->address) {
         domain_crash(v->domain, v, "no handler for an exception or callback, at rip", v->rip);
         return;
     }
-    if (!guest_write(v, GVA(sp), frame, 8 * n)) {
+    if (!guest_write(v, GVA(sp), frame, 8ul * n)) {
         domain_crash(v->domain, v, "no stack for an exception or callback, at address", sp);
         return;
     }

@@ -18,9 +18,9 @@ struct bounce {
 };
 
 /*
- * Builds the ABI's frame on the kernel's stack and makes the vCPU go on at b->address in kernel mode.  From the
- * stack pointer up: rcx, r11, [ds, es, fs, gs], [error code], rip, cs | saved upcall mask << 32, rflags, rsp, ss.
- * A frame that can't be written crashes the domain.  Own thread, light.
+ * Builds the ABI's frame on the kernel's stack and makes the vCPU go on at b->address in kernel mode.  From
+ * the stack pointer up: rcx, r11, [ds, es, fs, gs], [error code], rip, cs | saved upcall mask << 32, rflags,
+ * rsp, ss. A frame that can't be written crashes the domain.  Own thread, light.
  */
 void pv_bounce(struct vcpu *v, const struct bounce *b);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The console_io hypercall: Xen's emergency console.  A release build of Xen refuses it to guests, and so do we,
- * unless the user allowed it to debug a guest's early boot (struct domain, console_io).
+ * The console_io hypercall: Xen's emergency console.  A release build of Xen refuses it to guests, a debug
+ * build lets them write; here `--debug console_io` decides, for kernels that die before they find their own
+ * console (earlyprintk=xen).
  */
 #include "pv/hypercall.h"
 

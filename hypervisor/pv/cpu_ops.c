@@ -86,17 +86,17 @@ static int set_dr7(struct vcpu *v, uint64_t value)
 
 int pv_set_debugreg(struct vcpu *v, unsigned reg, uint64_t value)
 {
+    if (reg == 4 || reg == 5) {
+        if (v->cr4 & CR4_DE)
+            return -XEN_ENODEV;
+        reg += 2;
+    }
     switch (reg) {
     case 0 ... 3:
         if (!breakpoint_address_ok(value))
             return -XEN_EPERM;
         v->dr[reg] = value;
         return 0;
-    case 4:
-    case 5:
-        if (v->cr4 & CR4_DE)
-            return -XEN_ENODEV;
-        return pv_set_debugreg(v, reg + 2, value);
     case 6:
         v->dr[6] = (value & ~DR6_ZERO) | DR6_ONE;
         return 0;

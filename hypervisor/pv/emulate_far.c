@@ -78,7 +78,7 @@ static enum emulated far_return(struct insn *in)
     enum emulated result = jump(in, selector, offset);
 
     if (result == EMU_JUMPED)
-        insn_set_gpr(in, RSP, v->gpr[RSP] + 2u * in->opsize + extra, stack_size);
+        insn_set_gpr(in, RSP, v->gpr[RSP] + 2ul * in->opsize + extra, stack_size);
     return result;
 }
 
@@ -86,7 +86,7 @@ static enum emulated interrupt_return(struct insn *in)
 {
     struct vcpu *v = in->v;
     unsigned n = in->opsize, stack_size = insn_stack_size(in);
-    uint64_t offset = 0, flags = 0, sp = v->gpr[RSP] + 3u * n, mask = IRET_FLAGS;
+    uint64_t offset = 0, flags = 0, sp = v->gpr[RSP] + 3ul * n, mask = IRET_FLAGS;
     uint16_t cs, ss = 0;
     uint32_t fault;
 

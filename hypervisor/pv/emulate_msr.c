@@ -143,7 +143,6 @@ static bool msr_write(struct insn *in, uint32_t msr, uint64_t value)
     case MSR_MISC_ENABLE:
         return intel(in) && value == MISC_ENABLE_VALUE;
     case MSR_MISC_FEATURES_ENABLES:
-        return intel(in) && value == 0;
     case MSR_UCODE_REV: /* Intel's way to ask for the revision starts with writing 0 */
         return intel(in) && value == 0;
     /* Ignored: power management is not an unprivileged domain's. */

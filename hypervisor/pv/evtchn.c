@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Event channels: which port is bound to what, and raising them.  Errors and their order are Xen's, so that what a
- * guest probes for looks the same.  See evtchn.h for the locks.
+ * Event channels: which port is bound to what, and raising them.  Errors and their order are Xen's, so that
+ * what a guest probes for looks the same.  See evtchn.h for the locks.
  */
 #include "pv/evtchn.h"
 
@@ -60,7 +60,9 @@ static int64_t find_free(struct domain *d)
     return port;
 }
 
-/* Puts a free port to use. Domain's lock held; what goes into *c besides is set by the caller under c->lock. */
+/*
+ * Puts a free port to use. Domain's lock held; what goes into *c besides is set by the caller under c->lock.
+ */
 static struct evtchn *chn_start(struct domain *d, uint32_t port, enum evtchn_state state, unsigned vcpu)
 {
     struct evtchn *c = &evtchns(d)->chn[port];
@@ -453,7 +455,9 @@ int evtchn_close(struct domain *d, uint32_t port)
 
     lock_acquire(&evtchns(d)->lock);
     if (c && c->state == ECS_INTERDOMAIN && c->remote_domid != d->domid) {
-        /* The far domain's lock may have to be taken first: let go, and see whether it is still bound there. */
+        /*
+         * The far domain's lock may have to be taken first: let go, and see whether it is still bound there.
+         */
         uint16_t far_domid = c->remote_domid;
 
         lock_release(&evtchns(d)->lock);
@@ -487,8 +491,8 @@ int evtchn_reset(struct domain *d)
     lock_release(&e->lock);
 
     /*
-     * A port that another domain closes at the same time can be missed, once: then it is unbound, and since nobody
-     * can bind to it now (bind_pair()) it stays so for the second pass.
+     * A port that another domain closes at the same time can be missed, once: then it is unbound, and since
+     * nobody can bind to it now (bind_pair()) it stays so for the second pass.
      */
     for (unsigned pass = 0; pass < 2; pass++) {
         for (uint32_t port = 1; port < e->nr_ports; port++)

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Event channels: ports of a domain that become pending, and the two ABIs by which a guest learns of it (2-level
- * bitmaps in shared_info; FIFO queues in pages that the guest gives).
+ * Event channels: ports of a domain that become pending, and the two ABIs by which a guest learns of it
+ * (2-level bitmaps in shared_info; FIFO queues in pages that the guest gives).
  *
- * Files: evtchn.c (ports, binding, raising), evtchn_2l.c and evtchn_fifo.c (the ABIs), evtchn_op.c (the hypercall).
+ * Files: evtchn.c (ports, binding, raising), evtchn_2l.c and evtchn_fifo.c (the ABIs), evtchn_op.c (the
+ * hypercall).
  *
  * Locks, in the order in which they are taken:
  *   evtchn_domain.lock    which ports are bound to what; two domains: lower address first
- *   evtchn.lock           one port: everything in struct evtchn; held while the port is raised, so that a closer
- *                         can be sure that nobody is still raising it.  Two ports of a pair are never held at once
- *                         by a raiser; closers and binders hold both domains' locks, so no order is needed there
- *                         beyond "one at a time"
+ *   evtchn.lock           one port: everything in struct evtchn; held while the port is raised, so that a
+ *   closer
+ *                         can be sure that nobody is still raising it.  Two ports of a pair are never held at
+ *                         once by a raiser; closers and binders hold both domains' locks, so no order is
+ *                         needed there beyond "one at a time"
  *   evtchn_vcpu.queue_lock  FIFO queues of a vCPU; two vCPUs: lower id first
  * A domain's mm_lock may be taken with evtchn_domain.lock held, not the other way round.
  */
@@ -78,23 +80,33 @@ struct evtchn_vcpu {
 
 /* ---- life of a domain ---- */
 
-/* Sets up channels, with ports 1 .. max_port (at most EVTCHN_MAX_PORT) for the guest, and makes the domain known to
- * the others of this process under its id. d->pv and its shared_info exist. 0 or -errno. Heavy. */
+/* Sets up channels, with ports 1 .. max_port (at most EVTCHN_MAX_PORT) for the guest, and makes the domain
+ * known to the others of this process under its id. d->pv and its shared_info exist. 0 or -errno. Heavy. */
 int evtchn_domain_init(struct domain *d, uint32_t max_port);
-/* Closes all ports, makes the domain unknown, and frees. No vCPU of the domain runs any more; those that are gone are
- * NULL in d->vcpu[]. While others of this process may still raise events here, none may be gone. Heavy. */
+/* Closes all ports, makes the domain unknown, and frees. No vCPU of the domain runs any more; those that are
+ * gone are NULL in d->vcpu[]. While others of this process may still raise events here, none may be gone.
+ * Heavy. */
 void evtchn_domain_destroy(struct domain *d);
 
 /* ---- evtchn.c, for the panel ---- */
 
-/* Tells the vCPU that it has events: sets evtchn_upcall_pending; kicks it if that was clear. Any thread, light. */
+/*
+ * Tells the vCPU that it has events: sets evtchn_upcall_pending; kicks it if that was clear. Any thread,
+ * light.
+ */
 void evtchn_mark_pending(struct vcpu *v);
 /* Ends the SCHEDOP_poll of vCPUs that poll for this port. Any thread, light. */
 void evtchn_check_pollers(struct domain *d, uint32_t port);
-/* Whether the port is pending as its ABI shows it: 0 or 1, or -XEN_EINVAL for a port that never existed. Light. */
+/*
+ * Whether the port is pending as its ABI shows it: 0 or 1, or -XEN_EINVAL for a port that never existed.
+ * Light.
+ */
 int evtchn_is_pending(struct domain *d, uint32_t port);
 
-/* ---- the hypercall's operations, as in xen/event_channel.h: 0 or -XEN_E*. d is the calling domain. Light. ---- */
+/*
+ * ---- the hypercall's operations, as in xen/event_channel.h: 0 or -XEN_E*. d is the calling domain. Light.
+ * ----
+ */
 int evtchn_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op);
 int evtchn_bind_interdomain(struct domain *d, struct evtchn_bind_interdomain *op);
 int evtchn_bind_virq(struct domain *d, struct evtchn_bind_virq *op);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The 2-level event channel ABI: a pending and a mask bitmap in shared_info, and a word per vCPU that says which
- * words of the bitmap to look at (xen/event_channel.h, xen.h).
+ * The 2-level event channel ABI: a pending and a mask bitmap in shared_info, and a word per vCPU that says
+ * which words of the bitmap to look at (xen/event_channel.h, xen.h).
  *
  * All words are the guest's too: bits change by atomic operations, and nothing read from them is trusted.
  */

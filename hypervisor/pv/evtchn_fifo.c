@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The FIFO event channel ABI: an array of event words, one a port, in pages that the guest gives, and a control
- * block per vCPU with the heads of 16 queues, one a priority.  The words of a queue's events are linked through
- * their LINK field; the guest takes from the head, we append at the tail.
+ * The FIFO event channel ABI: an array of event words, one a port, in pages that the guest gives, and a
+ * control block per vCPU with the heads of 16 queues, one a priority.  The words of a queue's events are
+ * linked through their LINK field; the guest takes from the head, we append at the tail.
  *
  * Bits of a word and who may change them:
  *   PENDING  set by us, cleared by the guest
  *   MASKED   by the guest (and by us for EVTCHNOP_unmask)
- *   LINKED   set by us when the event is put on a queue, cleared together with LINK by the guest when it takes it
- *   BUSY     set by us while we fight for the tail word: the guest waits for it before it unmasks
+ *   LINKED   set by us when the event is put on a queue, cleared together with LINK by the guest when it
+ *   takes it BUSY     set by us while we fight for the tail word: the guest waits for it before it unmasks
  *
- * The guest may write anything anywhere here at any time.  What we rely on is only our own copy of each queue's tail
- * (a port number that we checked) and the retry limit below; a guest that breaks the protocol loses its own events.
+ * The guest may write anything anywhere here at any time.  What we rely on is only our own copy of each
+ * queue's tail (a port number that we checked) and the retry limit below; a guest that breaks the protocol
+ * loses its own events.
  *
- * The switch from the 2-level ABI: evtchn_domain.fifo is set first, then every port is visited under its lock and its
- * pending bit carried over.  Since a port is raised under its lock only, an event is either seen by that visit or
- * raised the new way.
+ * The switch from the 2-level ABI: evtchn_domain.fifo is set first, then every port is visited under its lock
+ * and its pending bit carried over.  Since a port is raised under its lock only, an event is either seen by
+ * that visit or raised the new way.
  */
 #include "pv/hypercall.h"
 #include "pv/panel.h"
@@ -26,8 +27,8 @@
 #define BUSY    (1u << EVTCHN_FIFO_BUSY)
 
 /*
- * While a word is LINKED and BUSY the guest may set MASKED, clear PENDING and clear LINKED, each once; a fourth change
- * can have been under way.
+ * While a word is LINKED and BUSY the guest may set MASKED, clear PENDING and clear LINKED, each once; a
+ * fourth change can have been under way.
  */
 #define LINK_TRIES 4
 
@@ -41,7 +42,9 @@ static event_word_t *word_of(struct domain *d, uint32_t port)
     return e->array[port / EVTCHN_WORDS_PER_PAGE] + port % EVTCHN_WORDS_PER_PAGE;
 }
 
-/* Makes the old tail's word point at port, if it is still on the queue. False: it is not, the queue is empty. */
+/*
+ * Makes the old tail's word point at port, if it is still on the queue. False: it is not, the queue is empty.
+ */
 static bool link_behind(event_word_t *tail, uint32_t port)
 {
     event_word_t w = __atomic_load_n(tail, __ATOMIC_SEQ_CST);
@@ -82,8 +85,8 @@ static void queues_unlock(struct vcpu *a, struct vcpu *b)
 }
 
 /*
- * Puts the event on v's queue of its priority; both queues are locked. True if the guest has to be told: the queue was
- * empty.
+ * Puts the event on v's queue of its priority; both queues are locked. True if the guest has to be told: the
+ * queue was empty.
  */
 static bool enqueue(struct domain *d, struct vcpu *v, struct vcpu *old, uint32_t port, struct evtchn *c)
 {
@@ -93,8 +96,8 @@ static bool enqueue(struct domain *d, struct vcpu *v, struct vcpu *old, uint32_t
     bool linked = false;
 
     /*
-     * The guest took this event off its last queue. If it was the tail there, that queue is empty now, and must not
-     * look otherwise just because the word is LINKED again.
+     * The guest took this event off its last queue. If it was the tail there, that queue is empty now, and
+     * must not look otherwise just because the word is LINKED again.
      */
     if (*old_tail == port)
         *old_tail = 0;
@@ -187,7 +190,10 @@ const struct evtchn_abi evtchn_fifo = {
 
 /* ---- the guest's pages ---- */
 
-/* A frame of the guest's that it can write but not make a page table while we hold it; NULL if it can't be had. */
+/*
+ * A frame of the guest's that it can write but not make a page table while we hold it; NULL if it can't be
+ * had.
+ */
 static void *page_get(struct domain *d, uint64_t gfn)
 {
     int ret = -XEN_EINVAL;

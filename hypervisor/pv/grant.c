@@ -181,7 +181,10 @@ static void clear_frames(mfn_t first, unsigned n)
         words[i] = 0;
 }
 
-/* Clears the table in the new version's layout, but for the reserved entries, which the toolstack made. Lock held. */
+/*
+ * Clears the table in the new version's layout, but for the reserved entries, which the toolstack made. Lock
+ * held.
+ */
 static int change_version(struct grant_domain *g, unsigned version)
 {
     struct grant_entry_v1 kept[GNTTAB_NR_RESERVED_ENTRIES];

@@ -2,11 +2,12 @@
 /*
  * Grant tables: what a domain lets others of this process copy.
  *
- * The table's frames are the hypervisor's, reserved when the domain is made and shown to the guest as it grows the
- * table; the guest writes entries at any time, so each is read once and changed by compare-and-swap only.
+ * The table's frames are the hypervisor's, reserved when the domain is made and shown to the guest as it
+ * grows the table; the guest writes entries at any time, so each is read once and changed by compare-and-swap
+ * only.
  *
- * Not offered: mapping others' grants (every domain is as one that Xen made with max_maptrack_frames=0), transferring
- * pages, transitive grants.
+ * Not offered: mapping others' grants (every domain is as one that Xen made with max_maptrack_frames=0),
+ * transferring pages, transitive grants.
  *
  * Lock: grant_domain.lock guards sizes, version and active[]; two domains' are never held at once.
  */
@@ -45,7 +46,9 @@ int grant_domain_init(struct domain *d);
 /* Frees it; no vCPU of any domain can be using it any more. Heavy. */
 void grant_domain_destroy(struct domain *d);
 
-/* Domain builder: reserved entry ref (GNTTAB_RESERVED_*) lets domain to have frame m. Before the guest runs. */
+/*
+ * Domain builder: reserved entry ref (GNTTAB_RESERVED_*) lets domain to have frame m. Before the guest runs.
+ */
 void grant_set_reserved(struct domain *d, unsigned ref, uint16_t to, mfn_t m);
 
 #endif

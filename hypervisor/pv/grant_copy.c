@@ -2,9 +2,9 @@
 /*
  * GNTTABOP_copy: copies bytes between frames of the caller's own and frames that others have granted it.
  *
- * A grant is claimed first: the entry is checked and marked as being read or written in one compare-and-swap, since the
- * granter may take it back at any time until then; and a reference on the frame is taken.  Both are given back after
- * the copy.
+ * A grant is claimed first: the entry is checked and marked as being read or written in one compare-and-swap,
+ * since the granter may take it back at any time until then; and a reference on the frame is taken.  Both are
+ * given back after the copy.
  */
 #include "pv/grant_entry.h"
 #include "pv/hypercall.h"
@@ -59,7 +59,10 @@ static int16_t claim(struct grant_domain *g, uint32_t ref, uint16_t caller, bool
         if (!permits(&e, caller, write, g->version))
             return GNTST_general_error;
         if (g->version == 2) {
-            /* The marks are in the status array; check again that the entry wasn't withdrawn before they were seen. */
+            /*
+             * The marks are in the status array; check again that the entry wasn't withdrawn before they were
+             * seen.
+             */
             __atomic_fetch_or(grant_status(g, ref), mark, __ATOMIC_SEQ_CST);
             e.word = __atomic_load_n(at, __ATOMIC_SEQ_CST);
             if (permits(&e, caller, write, 2))
@@ -142,7 +145,9 @@ static int16_t take_frame(struct side *s, int16_t error)
     s->type = s->write ? FRAME_WRITABLE : FRAME_NONE;
     s->held = machine_valid(s->mfn) && mm_get_page(s->d, s->mfn, s->type) == 0;
     lock_release(&s->d->mm_lock);
-    return s->held ? GNTST_okay : error;
+    if (!s->held)
+        return error;
+    return GNTST_okay;
 }
 
 static int16_t take(struct vcpu *v, struct side *s, const struct gnttab_copy_ptr *p, bool by_ref, bool write)
@@ -165,7 +170,9 @@ static int16_t take(struct vcpu *v, struct side *s, const struct gnttab_copy_ptr
     }
     s->ref = p->u.ref;
     status = take_grant(v, s);
-    return status == GNTST_okay ? take_frame(s, GNTST_general_error) : status;
+    if (status != GNTST_okay)
+        return status;
+    return take_frame(s, GNTST_general_error);
 }
 
 static void give_back(struct vcpu *v, struct side *s)

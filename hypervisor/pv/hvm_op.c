@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The hvm_op hypercall as a PV guest sees it: almost everything is for HVM guests and fails, each with Xen's error.
- * Kernels and user tools probe it.
+ * The hvm_op hypercall as a PV guest sees it: almost everything is for HVM guests and fails, each with Xen's
+ * error. Kernels and user tools probe it.
  */
 #include "pv/hypercall.h"
 #include "pv/peers.h"

@@ -98,7 +98,7 @@ NAMES(e820_type, {1, "E820_RAM"}, {2, "E820_RESERVED"}, {3, "E820_ACPI"}, {4, "E
                                          .nr_fields = ARRAY_SIZE(id##_f), \
                                          .field = id##_f}
 #define STRUCT(id, dir, ...) STRUCT_FROM(id, 0, sizeof(struct id), dir, __VA_ARGS__)
-#define ONE(id)              static const struct abi_list id##_one = {&id, ABI_ONE, 0, 0}
+#define ONE(id)              static const struct abi_list id##_one = {&(id), ABI_ONE, 0, 0}
 
 /* Items that are plain values. */
 #define VALUE(id, bytes, fmt, d)                                                     \
@@ -262,12 +262,12 @@ ONE(vcpu_get_physid);
 ONE(vcpu_register_time_memory_area);
 
 /* Memory. */
-#define RESERVATION_FIELDS(id, list, d)                                                     \
-    STRUCT_FROM(id, 0, sizeof(struct xen_memory_reservation), d,                            \
-                FIELD(xen_memory_reservation, extent_start, ABI_LIST, ABI_IN, NULL, &list), \
-                FIELD(xen_memory_reservation, nr_extents, ABI_UNS, ABI_IN),                 \
-                FIELD(xen_memory_reservation, extent_order, ABI_UNS, ABI_IN),               \
-                FIELD(xen_memory_reservation, mem_flags, ABI_HEX, ABI_IN),                  \
+#define RESERVATION_FIELDS(id, list, d)                                                       \
+    STRUCT_FROM(id, 0, sizeof(struct xen_memory_reservation), d,                              \
+                FIELD(xen_memory_reservation, extent_start, ABI_LIST, ABI_IN, NULL, &(list)), \
+                FIELD(xen_memory_reservation, nr_extents, ABI_UNS, ABI_IN),                   \
+                FIELD(xen_memory_reservation, extent_order, ABI_UNS, ABI_IN),                 \
+                FIELD(xen_memory_reservation, mem_flags, ABI_HEX, ABI_IN),                    \
                 FIELD(xen_memory_reservation, domid, ABI_DOMID, ABI_IN))
 static const struct abi_list extents_in = {&value_frame, offsetof(struct xen_memory_reservation, nr_extents),
                                            8, 0};
@@ -382,8 +382,9 @@ ONE(xennmi_callback);
 ONE(xen_hvm_param);
 
 /* Grant tables: arrays, as long as argument 2 says. */
-#define GNT(id)             static const struct abi_list id##s = {&id, 16, 8, 0}
-#define STATUS(s)           FIELD(s, status, ABI_NAME, ABI_OUT, &gntst)
+#define GNT(id)   static const struct abi_list id##s = {&(id), 16, 8, 0}
+#define STATUS(s) FIELD(s, status, ABI_NAME, ABI_OUT, &gntst)
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): side.f names a member */
 #define PIECE(side, f, fmt) FIELD_AS(#side "." #f, gnttab_copy, side.f, fmt, ABI_IN)
 STRUCT(gnttab_map_grant_ref, ABI_IN | ABI_OUT, FIELD(gnttab_map_grant_ref, host_addr, ABI_ADDR, ABI_IN),
        FIELD(gnttab_map_grant_ref, flags, ABI_FLAGS, ABI_IN, &gntmap),
@@ -655,7 +656,7 @@ ARGS(five_numbers, ARG(0, "cmd", ABI_HEX), ARG(1, "arg1", ABI_HEX), ARG(2, "arg2
      ARG(3, "arg3", ABI_HEX), ARG(4, "arg4", ABI_HEX));
 ARGS(dm_op, ARG(0, "domid", ABI_DOMID), ARG(1, "nr_bufs", ABI_UNS), ARG(2, "bufs", ABI_ADDR));
 
-#define OPS(table) .op = table, .nr_ops = ARRAY_SIZE(table), .op_mask = 0xffffffff
+#define OPS(table) .op = (table), .nr_ops = ARRAY_SIZE(table), .op_mask = 0xffffffff
 
 const struct abi_call abi_calls[NR_ABI_CALLS] = {
     [__HYPERVISOR_set_trap_table] = {&set_trap_table_args, .group = GROUP_CPU, .result = ABI_RESULT},

@@ -151,10 +151,6 @@ static inline bool kernel_tracked(const struct domain *d)
 /* An entry of a table has been changed (locked; the new value is in place): notes what TLBs may no longer
  * keep. */
 void mm_note_change(struct vcpu *v, struct domain *d, mfn_t table, unsigned slot, uint64_t old, uint64_t new);
-
-/* MMUEXT_NEW_BASEPTR, and MOV to CR3: makes l4 the kernel's page-table base, validating it first if need be.
- * Takes mm_lock. 0 or -XEN_E*. */
-int mm_new_baseptr(struct vcpu *v, mfn_t l4);
 /* MMUEXT_NEW_USER_BASEPTR; MFN(0): none. */
 int mm_new_user_baseptr(struct vcpu *v, mfn_t l4);
 /* For VCPUOP_initialise: gives a vCPU that doesn't run its base pointers, whose old ones are dropped (MFN(0):

@@ -35,6 +35,8 @@
 
 #include <xen/errno.h>
 
+#include "pv/panel.h"
+
 /* L4 slot, of the hypervisor's own, that holds the tag. */
 #define L4_TAG_SLOT 257u
 

@@ -170,6 +170,8 @@ static int l1_promote(struct domain *d, uint64_t *p)
 
 /* ---- entries of the upper levels ---- */
 
+/* NOLINTBEGIN(misc-no-recursion): a table's entries are of the level below, so four calls deep */
+
 void mm_mark_kernel_half(mfn_t table)
 {
     struct frame *f = machine_frame(table);
@@ -358,6 +360,8 @@ void mm_put(struct vcpu *v, struct domain *d, mfn_t m, enum frame_type type)
     }
     put_ref(d, m, f);
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 int mm_get_page(struct domain *d, mfn_t m, enum frame_type type)
 {

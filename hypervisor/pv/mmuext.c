@@ -5,6 +5,7 @@
 #include "pv/mm.h"
 
 #include "pv/hypercall.h"
+#include "pv/panel.h"
 
 /* In a count: see mm_update.c. */
 #define MMU_UPDATE_PREEMPTED 0x80000000u

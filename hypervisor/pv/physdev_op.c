@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The physdev_op hypercall as an unprivileged PV guest without hardware sees it: I/O privilege is virtual; the domain has no
- * physical interrupts (Xen: nr_pirqs is 0); interrupt controllers and PCI belong to the hardware domain.
+ * The physdev_op hypercall as an unprivileged PV guest without hardware sees it: I/O privilege is virtual;
+ * the domain has no physical interrupts (Xen: nr_pirqs is 0); interrupt controllers and PCI belong to the
+ * hardware domain.
  */
 #include "pv/hypercall.h"
 #include "pv/panel.h"
@@ -101,8 +102,8 @@ static int64_t set_iobitmap(struct vcpu *v, gva_t arg)
 }
 
 /*
- * A page in which Xen marks the physical interrupts that need an EOI: there are none, so it stays as the guest made it.
- * Linux gives one at boot.
+ * A page in which Xen marks the physical interrupts that need an EOI: there are none, so it stays as the
+ * guest made it. Linux gives one at boot.
  */
 static int64_t pirq_eoi_gmfn(struct vcpu *v, gva_t arg)
 {

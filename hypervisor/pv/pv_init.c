@@ -56,7 +56,9 @@ int pv_vcpu_init(struct vcpu *v)
     v->pv = pv;
     for (unsigned i = 0; i < ARRAY_SIZE(pv->gdt_mfn); i++)
         pv->gdt_mfn[i] = MFN_INVALID;
-    /* vCPUs beyond the legacy array have no vcpu_info until they register one; until then writes go nowhere. */
+    /*
+     * vCPUs beyond the legacy array have no vcpu_info until they register one; until then writes go nowhere.
+     */
     if (v->id < XEN_LEGACY_MAX_VCPUS) {
         pv->info = &v->domain->pv->shared_info->vcpu_info[v->id];
     } else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runstates: how long a vCPU has been running, waiting for a CPU, blocked or offline (xen/vcpu.h), as a hypercall and as a
- * copy in the guest's memory.
+ * Runstates: how long a vCPU has been running, waiting for a CPU, blocked or offline (xen/vcpu.h), as a
+ * hypercall and as a copy in the guest's memory.
  *
  * Only the vCPU's own thread changes its runstate; others read it under the sequence count.
  */
@@ -35,8 +35,8 @@ static void area_write(struct vcpu *self, gva_t area, const struct vcpu_runstate
 
     self->user_mode = false;
     if (flag_update) {
-        /* Readers on other vCPUs see the flag before, and until after, anything else changes: x86 keeps the order
-         * of stores. */
+        /* Readers on other vCPUs see the flag before, and until after, anything else changes: x86 keeps the
+         * order of stores. */
         out.state_entry_time |= XEN_RUNSTATE_UPDATE;
         guest_write(self, entry, &out.state_entry_time, sizeof(out.state_entry_time));
     }

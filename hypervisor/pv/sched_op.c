@@ -2,7 +2,8 @@
 /*
  * The sched_op hypercall: waiting and stopping.
  *
- * A vCPU that blocks or polls only sets a flag here; its run loop does the waiting, between requests of others:
+ * A vCPU that blocks or polls only sets a flag here; its run loop does the waiting, between requests of
+ * others:
  *     while ((blocked || polling) && !sched_wait_over(v)) vcpu_wait(v, time_next_deadline(v));
  */
 #include "pv/hypercall.h"
@@ -36,9 +37,9 @@ static int64_t block(struct vcpu *v)
 /* ---- polling ---- */
 
 /*
- * The order matters: first be found by those who raise (poll_mask), then look whether one of the ports is pending.
- * Whoever raises one afterwards clears our bit (evtchn_check_pollers()), as does any event for this vCPU
- * (evtchn_mark_pending()).
+ * The order matters: first be found by those who raise (poll_mask), then look whether one of the ports is
+ * pending. Whoever raises one afterwards clears our bit (evtchn_check_pollers()), as does any event for this
+ * vCPU (evtchn_mark_pending()).
  */
 static void poll_begin(struct vcpu *v)
 {

@@ -2,17 +2,17 @@
 /*
  * Guest time: one line tsc -> nanoseconds for all vCPUs of a domain.
  *
- * The guest reads the TSC natively and applies the line that we publish in each vCPU's vcpu_time_info (pvclock).  The
- * line's slope is measured against CLOCK_MONOTONIC, which the host's NTP may bend by some hundred parts per million, so
- * now and then the line is refined: it bends, at the present moment, towards where CLOCK_MONOTONIC says it should be at
- * the next refinement.  It never steps backwards.
+ * The guest reads the TSC natively and applies the line that we publish in each vCPU's vcpu_time_info
+ * (pvclock).  The line's slope is measured against CLOCK_MONOTONIC, which the host's NTP may bend by some
+ * hundred parts per million, so now and then the line is refined: it bends, at the present moment, towards
+ * where CLOCK_MONOTONIC says it should be at the next refinement.  It never steps backwards.
  *
- * Guests are told that the clock is stable (XEN_PVCLOCK_TSC_STABLE_BIT), that is, that vCPUs may compare their readings.
- * To keep that true while the line changes, all vCPUs' copies are marked as being updated first, then the bend is placed
- * behind that moment, then all copies are written: who reads before uses the old line left of the bend, who reads
- * after the new line right of it.  The copies that user space reads (time_area) can be written on their own
- * vCPU's thread only, and lag by the time that a kick takes; at 500 ppm and 20 us that is 10 ns, less than the transport
- * of a reading between CPUs.
+ * Guests are told that the clock is stable (XEN_PVCLOCK_TSC_STABLE_BIT), that is, that vCPUs may compare
+ * their readings. To keep that true while the line changes, all vCPUs' copies are marked as being updated
+ * first, then the bend is placed behind that moment, then all copies are written: who reads before uses the
+ * old line left of the bend, who reads after the new line right of it.  The copies that user space reads
+ * (time_area) can be written on their own vCPU's thread only, and lag by the time that a kick takes; at 500
+ * ppm and 20 us that is 10 ns, less than the transport of a reading between CPUs.
  */
 #include "pv/time.h"
 
@@ -83,7 +83,9 @@ static bool write_as_kernel(struct vcpu *v, gva_t to, const void *from, size_t n
     return ok;
 }
 
-/* Brings the copy that user space reads up to date. Own thread; no lock held: guest_write() may take others. */
+/*
+ * Brings the copy that user space reads up to date. Own thread; no lock held: guest_write() may take others.
+ */
 static bool area_write(struct vcpu *v)
 {
     struct time_domain *td = &v->domain->pv->time;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest's time: system time (nanoseconds since the domain started, told through pvclock), wall clock, virtual
- * timers and runstates.
+ * A guest's time: system time (nanoseconds since the domain started, told through pvclock), wall clock,
+ * virtual timers and runstates.
  *
- * Guest system time follows the host's CLOCK_MONOTONIC: one line tsc -> ns is the same for all vCPUs of a domain and is
- * refined from time to time, without a step backwards (time.c).
+ * Guest system time follows the host's CLOCK_MONOTONIC: one line tsc -> ns is the same for all vCPUs of a
+ * domain and is refined from time to time, without a step backwards (time.c).
  */
 #ifndef DIPTYCH_PV_TIME_H
 #define DIPTYCH_PV_TIME_H
@@ -69,14 +69,18 @@ void time_set_singleshot(struct vcpu *v, uint64_t expiry_ns);
 /* Sets or, with 0, stops the periodic timer. Any thread, light. */
 void time_set_periodic(struct vcpu *v, uint64_t period_ns);
 
-/* Refines the line if it is time, and passes a changed line on to what user space reads. Own thread, light. */
+/*
+ * Refines the line if it is time, and passes a changed line on to what user space reads. Own thread, light.
+ */
 void time_keep_line(struct vcpu *v);
 
-/* Tells the guest the wall clock: CLOCK_REALTIME at system time 0, in ns. time_domain.lock held, or before the guest
- * runs. Light. */
+/* Tells the guest the wall clock: CLOCK_REALTIME at system time 0, in ns. time_domain.lock held, or before
+ * the guest runs. Light. */
 void time_set_wall(struct domain *d, uint64_t wall_ns);
 
-/* Registers where user space of the guest reads its time (0: nowhere), and fills it in if v is self. Light. */
+/*
+ * Registers where user space of the guest reads its time (0: nowhere), and fills it in if v is self. Light.
+ */
 bool time_set_area(struct vcpu *self, struct vcpu *v, gva_t area);
 
 /* The vCPU's runstate with the time in its present state counted in. Any thread, light. */

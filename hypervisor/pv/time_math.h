@@ -61,7 +61,7 @@ static inline uint64_t time_ns_to_tsc(const struct time_domain *t, uint64_t ns)
 /* Nanoseconds of a host clock; a system call of its own, for light code. */
 static inline uint64_t time_host_clock(clockid_t id)
 {
-    struct timespec ts;
+    struct timespec ts = {0, 0};
 
     rawsys6(SYS_clock_gettime, id, (long)&ts, 0, 0, 0, 0);
     return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;

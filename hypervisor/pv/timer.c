@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtual timers: each vCPU's one-shot and periodic timer (VIRQ_TIMER), the end of a SCHEDOP_poll, and the domain's
- * watchdogs.
+ * Virtual timers: each vCPU's one-shot and periodic timer (VIRQ_TIMER), the end of a SCHEDOP_poll, and the
+ * domain's watchdogs.
  *
- * A deadline is a guest time.  While the vCPU runs, a host timer of its own signals its thread; setting a timer makes no
- * system call unless the host timer is armed for later than that: kernels move their one-shot timer back and
- * forth, and mostly forth.  While the vCPU waits, vcpu_wait() ends in time (time_next_deadline()).
+ * A deadline is a guest time.  While the vCPU runs, a host timer of its own signals its thread; setting a
+ * timer makes no system call unless the host timer is armed for later than that: kernels move their one-shot
+ * timer back and forth, and mostly forth.  While the vCPU waits, vcpu_wait() ends in time
+ * (time_next_deadline()).
  */
 #include "pv/time.h"
 
@@ -85,8 +86,9 @@ void time_fire_expired(struct vcpu *v)
 }
 
 /*
- * Arms the host timer for a guest time.  The margin makes up for what guest time may lag behind the host's until then
- * (15 ppm): the timer must not fire before the guest's clock shows the time, or it would have to be armed again.
+ * Arms the host timer for a guest time.  The margin makes up for what guest time may lag behind the host's
+ * until then (15 ppm): the timer must not fire before the guest's clock shows the time, or it would have to
+ * be armed again.
  */
 static void host_timer_arm(struct time_vcpu *t, uint64_t now, uint64_t expiry)
 {
@@ -131,7 +133,10 @@ void time_vcpu_check(struct vcpu *v, bool expired)
     struct time_vcpu *t = &pv_vcpu(v)->time;
 
     if (likely(!expired && !__atomic_load_n(&t->changed, __ATOMIC_ACQUIRE))) {
-        /* The host timer says when a deadline has passed; so the clock is looked at now and then, for the line's sake. */
+        /*
+         * The host timer says when a deadline has passed; so the clock is looked at now and then, for the
+         * line's sake.
+         */
         if (++t->checks % CHECKS_PER_LOOK != 0 || __rdtsc() < t->check_tsc)
             return;
     }
@@ -160,8 +165,8 @@ int64_t hc_set_timer_op(struct vcpu *v, const uint64_t arg[6])
         time_set_singleshot(v, TIME_NEVER);
     else if (timeout < 0 || (timeout > now && (timeout - now) >> 50))
         /*
-         * More than 13 days off, or wrapped: kernels ask so both when they have work overdue and when they have none.
-         * Xen's compromise is an event in 100 ms.
+         * More than 13 days off, or wrapped: kernels ask so both when they have work overdue and when they
+         * have none. Xen's compromise is an event in 100 ms.
          */
         time_set_singleshot(v, (uint64_t)now + 100000000);
     else

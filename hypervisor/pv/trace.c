@@ -113,6 +113,8 @@ static uint64_t count_until_zero(struct vcpu *v, const struct abi_struct *item, 
 static void capture_list(struct cursor *c, struct vcpu *v, unsigned id, const struct abi_list *l, uint64_t va,
                          const void *holder, unsigned dir);
 
+/* NOLINTBEGIN(misc-no-recursion): no deeper than the ABI's tables, two levels (test_trace counts them) */
+
 /* Lists that the fields of a single structure point to. */
 static void capture_nested(struct cursor *c, struct vcpu *v, unsigned id, const struct abi_struct *s,
                            const struct trace_blob *b, unsigned dir)
@@ -153,6 +155,8 @@ static void capture_list(struct cursor *c, struct vcpu *v, unsigned id, const st
     if (s && n == 1 && id < 16 && !s->start)
         capture_nested(c, v, id, s, b, dir);
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 static void capture_args(struct cursor *c, struct vcpu *v, const struct abi_call *call, const uint64_t arg[6],
                          unsigned dir)

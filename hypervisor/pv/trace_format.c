@@ -161,8 +161,8 @@ static void add_uuid(struct trace_text *t, const uint8_t *p)
 static void add_value(struct trace_text *t, const struct abi_field *f, const uint8_t *p)
 {
     uint64_t value = abi_load(p, f->size);
-    int64_t sign =
-        f->size < 8 ? (int64_t)(value << (64 - 8 * f->size)) >> (64 - 8 * f->size) : (int64_t)value;
+    unsigned unused = (64 - 8u * f->size) % 64;
+    int64_t sign = (int64_t)(value << unused) >> unused;
 
     switch ((enum abi_format)f->format) {
     case ABI_DEC:
@@ -236,6 +236,8 @@ static const struct trace_blob *blob_find(const struct trace_record *r, unsigned
 static void add_list(struct trace_text *t, const struct call *c, const struct abi_list *l, unsigned id,
                      uint64_t va);
 
+/* NOLINTBEGIN(misc-no-recursion): no deeper than the ABI's tables, two levels (test_trace counts them) */
+
 /* One field of a structure: what went in, what came out, or both if it changed. False: nothing is known of
  * it. */
 static bool add_field(struct trace_text *t, const struct call *c, const struct abi_field *f, unsigned id,
@@ -257,7 +259,7 @@ static bool add_field(struct trace_text *t, const struct call *c, const struct a
     }
     if (in)
         add_value(t, f, in);
-    if (out && (!in || memcmp(in, out, f->size))) {
+    if (out && (!in || memcmp(in, out, f->size) != 0)) {
         trace_add(t, in ? " => " : "");
         add_value(t, f, out);
     }
@@ -315,7 +317,7 @@ static void add_list(struct trace_text *t, const struct call *c, const struct ab
     const struct trace_blob *out = c->out ? blob_find(c->out, id) : NULL;
     const struct trace_blob *any = in ? in : out;
     const struct abi_struct *s = l->item;
-    unsigned stride, n;
+    size_t stride, n;
 
     if (!va) {
         trace_add(t, "NULL");
@@ -336,13 +338,15 @@ static void add_list(struct trace_text *t, const struct call *c, const struct ab
         return;
     }
     trace_add(t, "[");
-    for (unsigned i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         trace_add(t, "%s", i ? ", " : "");
         add_item(t, c, s, id, in ? in->data + i * stride : NULL,
                  out && out->len >= (i + 1) * stride ? out->data + i * stride : NULL);
     }
     trace_add(t, "%s]", any->count > n ? ", ..." : "");
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 void trace_format_name(struct trace_text *t, uint64_t nr)
 {

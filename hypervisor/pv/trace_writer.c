@@ -24,7 +24,7 @@
 #include "pv/trace_internal.h"
 
 #define LINE_MAX_BYTES 32768
-#define OUT_BYTES      (256 * 1024)
+#define OUT_BYTES      (256ul * 1024)
 #define POLL_NS        20000000L   /* how often the writer looks by itself */
 #define UNFINISHED_NS  200000000UL /* a call that lasts longer is shown before its end */
 
@@ -346,7 +346,7 @@ static void summary_print(struct trace *t)
     static const char head[] = "% time     seconds  usecs/call     calls    errors hypercall\n"
                                "------ ----------- ----------- --------- --------- ----------------\n";
     static const char rule[] = "------ ----------- ----------- --------- --------- ----------------\n";
-    struct summary_line *lines = calloc((NR_ABI_CALLS + 1) * 64, sizeof(*lines));
+    struct summary_line *lines = calloc((NR_ABI_CALLS + 1) * 64ul, sizeof(*lines));
     struct summary_line total = {.name = "total"};
     size_t n = 0;
 

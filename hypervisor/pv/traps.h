@@ -7,7 +7,9 @@
 
 #include "pv/pv.h"
 
-/* INT n: to the guest's handler if its trap table allows software interrupts from this mode, else #GP. Light. */
+/*
+ * INT n: to the guest's handler if its trap table allows software interrupts from this mode, else #GP. Light.
+ */
 void pv_soft_interrupt(struct vcpu *v, uint8_t vector, uint64_t next_rip);
 
 #endif

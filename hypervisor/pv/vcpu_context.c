@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * VCPUOP_initialise: from struct vcpu_guest_context to a vCPU ready to run.  The checks are those that Xen 4.17 makes for
- * 64-bit PV guests.
+ * VCPUOP_initialise: from struct vcpu_guest_context to a vCPU ready to run.  The checks are those that Xen
+ * 4.17 makes for 64-bit PV guests.
  */
 #include "pv/cpu_ops.h"
 #include "pv/hypercall.h"
@@ -117,8 +117,8 @@ static bool load(struct vcpu *v, enum segreg s, uint16_t selector)
 }
 
 /*
- * GDT and mode are set.  A data selector that can't be loaded becomes NULL; Xen would call the failsafe callback, when the
- * vCPU first runs.
+ * GDT and mode are set.  A data selector that can't be loaded becomes NULL; Xen would call the failsafe
+ * callback, when the vCPU first runs.
  */
 static bool set_segments(struct vcpu *v, const struct vcpu_guest_context *c)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The vcpu_op hypercall: bringing vCPUs up and down, their timers, and where in guest memory they are told things.
+ * The vcpu_op hypercall: bringing vCPUs up and down, their timers, and where in guest memory they are told
+ * things.
  */
 #include "pv/hypercall.h"
 #include "pv/panel.h"
@@ -85,8 +86,8 @@ static void info_move(struct vcpu *v, mfn_t m, unsigned offset)
     p->info_mfn = m;
     time_update_info(v);
     /*
-     * Somebody may have raised an event at the old place after the copy: so everything is to be looked at, once too
-     * often at worst.
+     * Somebody may have raised an event at the old place after the copy: so everything is to be looked at,
+     * once too often at worst.
      */
     __atomic_store_n(&to->evtchn_pending_sel, ~0UL, __ATOMIC_SEQ_CST);
     __atomic_store_n(&to->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The vm_assist hypercall: switches of the ABI that a guest turns on.  What they change is up to those who look at
- * pv_domain.vm_assist.
+ * The vm_assist hypercall: switches of the ABI that a guest turns on.  What they change is up to those who
+ * look at pv_domain.vm_assist.
  */
 #include "pv/hypercall.h"
 

@@ -50,6 +50,7 @@ static int note_access(const struct store_ctx *x, const char *path)
 }
 
 /* As above, of a node and all below it. buf holds the path, and is given back as it was. */
+/* NOLINTNEXTLINE(misc-no-recursion): small, and as deep as a path has parts */
 static int note_subtree(const struct store_ctx *x, const struct store_node *n, char buf[STORE_PATH_SIZE])
 {
     size_t len = strlen(buf);
@@ -111,11 +112,9 @@ static int hidden_error(const struct store_ctx *x, const char *path, unsigned mo
     char parent[STORE_PATH_SIZE];
     const struct store_node *n;
 
-    strcpy(parent, path);
-    do {
+    parent_path(path, parent);
+    while (!(n = store_node_find(*root_of(x), parent)))
         parent_path(parent, parent);
-        n = store_node_find(*root_of(x), parent);
-    } while (!n);
     return store_node_mode(n, x->domid) & mode ? ENOENT : EACCES;
 }
 
@@ -142,33 +141,19 @@ int store_read(const struct store_ctx *x, const char *path, const struct store_n
     return get_node(x, path, STORE_PERM_READ, n);
 }
 
-/*
- * Creates the node and those above it that are missing; the client was found to have write permission above.
- */
-static int create(const struct store_ctx *x, const char *path, const void *value, uint32_t len)
+/* Creates a node whose parent is there. */
+static int create_one(const struct store_ctx *x, const char *path, const void *value, uint32_t len)
 {
     char parent[STORE_PATH_SIZE];
     struct store_perm perms[STORE_MAX_PERMS];
     const struct store_node *n;
     const char *name = strrchr(path, '/') + 1;
-    int err;
+    int err = room_for_change(x);
 
+    if (err)
+        return err;
     parent_path(path, parent);
-    err = note_access(x, parent);
-    if (!err)
-        err = note_access(x, path);
-    if (err)
-        return err;
     n = store_node_find(*root_of(x), parent);
-    if (!n) {
-        err = create(x, parent, NULL, 0);
-        if (err)
-            return err;
-        n = store_node_find(*root_of(x), parent);
-    }
-    err = room_for_change(x);
-    if (err)
-        return err;
     if (x->domid != 0) {
         if (store_node_count_owned(*root_of(x), x->domid) >= STORE_MAX_NODES)
             return ENOSPC;
@@ -184,6 +169,34 @@ static int create(const struct store_ctx *x, const char *path, const void *value
     store_node_create(root_of(x), path, perms, nr, value, len);
     changed(x, CHANGE_CREATE, path, NULL);
     return 0;
+}
+
+/*
+ * Creates the node and those above it that are missing; the client was found to have write permission above.
+ * A loop, because a path has up to a thousand parts and the client chooses it.
+ */
+static int create(const struct store_ctx *x, const char *path, const void *value, uint32_t len)
+{
+    char at[STORE_PATH_SIZE];
+    int err;
+
+    snprintf(at, sizeof(at), "%s", path);
+    do {
+        err = note_access(x, at);
+        if (err)
+            return err;
+        parent_path(at, at);
+    } while (!store_node_find(*root_of(x), at));
+    err = note_access(x, at);
+    while (!err && strcmp(at, path) != 0) {
+        size_t n = at[1] ? strlen(at) + 1 : 1; /* behind the slash that follows */
+
+        n += strcspn(path + n, "/");
+        memcpy(at, path, n);
+        at[n] = '\0';
+        err = path[n] ? create_one(x, at, NULL, 0) : create_one(x, at, value, len);
+    }
+    return err;
 }
 
 int store_do_write(const struct store_ctx *x, const char *path, const void *value, uint32_t len)
@@ -232,8 +245,10 @@ int store_rm(const struct store_ctx *x, const char *path)
     err = room_for_change(x);
     if (!err)
         err = note_access(x, parent);
-    if (!err && x->txn)
-        err = note_subtree(x, n, strcpy(parent, path));
+    if (!err && x->txn) {
+        snprintf(parent, sizeof(parent), "%s", path);
+        err = note_subtree(x, n, parent);
+    }
     if (err)
         return err;
     before = store_node_get((struct store_node *)n);

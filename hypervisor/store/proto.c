@@ -95,7 +95,7 @@ static size_t home_length(const char *path)
     static const char home[] = "/local/domain/";
     size_t n = sizeof(home) - 1, digits;
 
-    if (strncmp(path, home, n))
+    if (strncmp(path, home, n) != 0)
         return 0;
     digits = strspn(path + n, "0123456789");
     return digits && path[n + digits] == '/' ? n + digits + 1 : 0;
@@ -129,7 +129,7 @@ int store_path_canonicalize(const char *path, uint16_t domid, bool special_ok, c
         return EINVAL;
     if (out[0] != '@')
         return store_path_valid(out) ? 0 : EINVAL;
-    return strcmp(out, "@introduceDomain") && strcmp(out, "@releaseDomain") ? EINVAL : 0;
+    return strcmp(out, "@introduceDomain") != 0 && strcmp(out, "@releaseDomain") != 0 ? EINVAL : 0;
 }
 
 bool store_parse_number(const char *s, uint64_t max, uint64_t *value)

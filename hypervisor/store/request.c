@@ -226,7 +226,7 @@ static int op_transaction_end(struct op *o)
     bool commit = !strcmp(o->req->arg[0], "T");
     int err = 0;
 
-    if (!commit && strcmp(o->req->arg[0], "F"))
+    if (!commit && strcmp(o->req->arg[0], "F") != 0)
         return EINVAL;
     if (!o->ctx.txn)
         return ENOENT;

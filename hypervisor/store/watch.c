@@ -76,7 +76,7 @@ int store_watch_remove(struct store_conn *c, const char *canonical, const char *
     for (struct store_watch **at = &c->watches; *at; at = &(*at)->next) {
         struct store_watch *w = *at;
 
-        if (strcmp(w->path, canonical) || strcmp(w->token, token))
+        if (strcmp(w->path, canonical) != 0 || strcmp(w->token, token) != 0)
             continue;
         *at = w->next;
         watch_free(w);
@@ -132,6 +132,7 @@ static void fire_one(struct store *s, const char *path, const struct store_node 
  * All below a node that was removed; path is a buffer that holds the node's path, and is given back as it
  * was.
  */
+/* NOLINTNEXTLINE(misc-no-recursion): small, and as deep as a path has parts */
 static void fire_below(struct store *s, char path[STORE_PATH_SIZE], const struct store_node *n)
 {
     size_t len = strlen(path);

@@ -2,12 +2,14 @@
 #
 #   awk -v floors=2|3 -v spread=1 -f compare.awk FILE
 #
-# Reads "ENVIRONMENT ROW NANOSECONDS" lines, prints a table of medians and ratios, and holds Diptych against its floors.
-# TCG is the better of -cpu max and -cpu qemu64, row by row. Ratios: "slower" is against native (1.0 is native speed);
-# "x TCG" and "x UML" say how many times faster Diptych is than these. Exit status 1 when a floor is missed.
+# Reads "ENVIRONMENT ROW NANOSECONDS" lines, prints a table of medians and ratios, and holds Diptych against
+# its floors. TCG is the better of -cpu max and -cpu qemu64, row by row. Ratios: "slower" is against native
+# (1.0 is native speed); "x TCG" and "x UML" say how many times faster Diptych is than these. Exit status 1
+# when a floor is missed.
 #
-# spread=1 adds a table of how far the measurements went below and above their medians. floors=2 and floors=3 are the floors that
-# the issue of that number asked for; without it, all but those that a later issue put a harder one in place of.
+# spread=1 adds a table of how far the measurements went below and above their medians. floors=2 and floors=3
+# are the floors that the issue of that number asked for; without it, all but those that a later issue put a
+# harder one in place of.
 
 BEGIN {
     split("boot syscall page-fault mmap-touch-munmap mprotect-pair signal pipe-pingpong fork-wait fork-exec shell-200 " \
@@ -56,8 +58,9 @@ function range(environment, row,    n, a, m) {
 
 function times(a, b) { return a == 0 || b == 0 ? "-" : sprintf("%.2f", a / b) }
 
-# Geometric mean of how many times faster Diptych is than `other` over the rows; sets worst and worst_row; 0 when no row has both.
-# A row that `other` has and Diptych hasn't (it doesn't offer the instructions, or died before) is the worst there is.
+# Geometric mean of how many times faster Diptych is than `other` over the rows; sets worst and worst_row; 0
+# when no row has both. A row that `other` has and Diptych hasn't (it doesn't offer the instructions, or died
+# before) is the worst there is.
 function advantage(rows, other,    n, a, i, sum, count, r, missing) {
     n = split(rows, a, " ")
     worst = 0

@@ -3,11 +3,13 @@
 #
 # Runs a command with another file tree as its root and this directory at /work, where it starts.
 #
-#   in-tree.sh TREE COMMAND [ARGUMENT...]     TREE: a directory that has dev, proc, tmp and work, or an initramfs (.cpio.gz), which is
-#                                             unpacked into memory, as a guest's kernel does it
+#   in-tree.sh TREE COMMAND [ARGUMENT...]
 #
-# Needs no root, but user namespaces (unshare(1)) if we aren't root; where they are forbidden it ends with status 1. What
-# is mounted and unpacked goes with the process.
+# TREE is a directory that has dev, proc, tmp and work, or an initramfs (.cpio.gz), which is unpacked into
+# memory, as a guest's kernel does it.
+#
+# Needs no root, but user namespaces (unshare(1)) if we aren't root; where they are forbidden it ends with
+# status 1. What is mounted and unpacked goes with the process.
 set -eu
 
 if [ -z "${in_tree_inside:-}" ]; then

@@ -173,6 +173,7 @@ void row_interpreter(uint64_t n)
         uint32_t stack[8], *sp = stack, variables[2] = {0, 0};
         const int32_t *pc = code;
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a statement */
 #define NEXT() goto *labels[*pc++]
         NEXT();
     push:
@@ -222,9 +223,9 @@ void row_recursion(uint64_t n)
 #define CALLS(depth, below)                          \
     static NOINLINE uint64_t call##depth(uint64_t x) \
     {                                                \
-        uint64_t y = below(x + depth);               \
+        uint64_t y = below(x + (depth));             \
         __asm__ volatile("" : "+r"(y));              \
-        return y ^ depth;                            \
+        return y ^ (depth);                          \
     }
 static NOINLINE uint64_t call0(uint64_t x)
 {
@@ -256,7 +257,7 @@ void row_calls(uint64_t n)
     static NOINLINE uint64_t target##number(uint64_t x) \
     {                                                   \
         __asm__ volatile("" : "+r"(x));                 \
-        return x + number;                              \
+        return x + (number);                            \
     }
 TARGET(0)
 TARGET(1)

@@ -1,19 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs the benchmark program natively, in Diptych, in QEMU TCG and in User Mode Linux, interleaved, and compares.
+# Runs the benchmark program natively, in Diptych, in QEMU TCG and in User Mode Linux, interleaved, and
+# compares.
 #
 #   run.sh [--quick] [--rounds N] [--only ROW[,ROW...]] [--in ENVIRONMENT[,ENVIRONMENT...]] [--kernel NAME]
 #          [--exec translate|direct|auto] [--floors 2|3] [--spread]
 #
-# Environments: native, diptych, tcg-max, tcg-qemu64 (its -cpu), uml; one that isn't installed is named and left out. One vCPU and
-# 512 MiB; row build-c has 1 GiB and an image with a compiler, two-tasks two vCPUs. UML's host processes are pinned to the CPU that
-# is idlest at the start, as this is faster (docs/measurements.md); nothing else is pinned.
+# Environments: native, diptych, tcg-max, tcg-qemu64 (its -cpu), uml; one that isn't installed is named and
+# left out. One vCPU and 512 MiB; row build-c has 1 GiB and an image with a compiler, two-tasks two vCPUs.
+# UML's host processes are pinned to the CPU that is idlest at the start, as this is faster
+# (docs/measurements.md); nothing else is pinned.
 #
-# Each round runs every environment once; the table has the medians, --spread adds from where to where the measurements went.
-# Raw lines: build/bench/raw ("ENVIRONMENT ROW NS", a line a measurement). --exec goes to diptych as it is; --floors holds
-# Diptych against those of one issue only. Exit status: 0, or 1 when a floor of compare.awk is missed, an answer was wrong or a
-# guest's clock lies.
+# Each round runs every environment once; the table has the medians, --spread adds from where to where the
+# measurements went. Raw lines: build/bench/raw ("ENVIRONMENT ROW NS", a line a measurement). --exec goes to
+# diptych as it is; --floors holds Diptych against those of one issue only. Exit status: 0, or 1 when a floor
+# of compare.awk is missed, an answer was wrong or a guest's clock lies.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 2
@@ -67,16 +69,16 @@ asked() {
 kernel=$(sh tests/guests/fetch-kernel.sh "$kernel_name") || exit 1
 sh tests/guests/initramfs.sh $out/bench.cpio.gz $out/bench=bin/bench || exit 1
 
-# Parts: runs on machines of their own, "rows" with all rows but those of the other parts. Joined by a comma: parts that are
-# compared with each other, and so follow each other closely.
+# Parts: runs on machines of their own, "rows" with all rows but those of the other parts. Joined by a comma:
+# parts that are compared with each other, and so follow each other closely.
 parts=
 common_only=$(echo "$only" | tr , '\n' | grep -vxE 'build-c|(one|two)-tasks?' | paste -sd ,)
 [ -n "$only" ] && [ -z "$common_only" ] || parts=rows
 ! asked one-task && ! asked two-tasks || parts="$parts one-task,two-tasks"
 if asked build-c; then
     if toolchain=$(sh tests/bench/fetch.sh toolchain); then
-        sh tests/guests/initramfs.sh $out/build-c.cpio.gz $out/bench=bin/bench "$toolchain/usr=usr" "$toolchain/lib=lib" \
-            "$toolchain/lib64=lib64" "$toolchain/src=src" || exit 1
+        sh tests/guests/initramfs.sh $out/build-c.cpio.gz $out/bench=bin/bench "$toolchain/usr=usr" \
+            "$toolchain/lib=lib" "$toolchain/lib64=lib64" "$toolchain/src=src" || exit 1
         parts="$parts build-c"
     else
         echo "bench: no build-c: its compiler can't be had"
@@ -108,7 +110,8 @@ take() {
         END { if (!ended) complain("did not get to the end; see " file); exit bad }'
 }
 
-# footprint: KiB that Diptych has resident beyond the guest's own memory, which is its largest shared mapping. Pages mapped
+# footprint: KiB that Diptych has resident beyond the guest's own memory, which is its largest shared mapping.
+# Pages mapped
 # twice count once (Pss). It is the child of timeout(1), whose process id boot.sh's shell left in $out/pid.
 footprint() {
     parent=$(cat $out/pid 2>/dev/null) || return
@@ -187,7 +190,8 @@ run() {
     take "$environment" "$part" "$log"
 }
 
-# find_uml: sets uml, how boot.sh is to call User Mode Linux. The installed one does where the fetched one can't run.
+# find_uml: sets uml, how boot.sh is to call User Mode Linux. The installed one does where the fetched one
+# can't run.
 find_uml() {
     uml=${UML:-}
     [ -z "$uml" ] || return 0
@@ -230,13 +234,18 @@ possible() {
     esac
 }
 
-# look: a second in which nothing of ours runs. Sets others, how many of the CPUs that we may use are busy all the same (others'
-# work is in every figure, and not in equal parts), busiest, the most of these, and idlest, the number of the CPU that has most
-# to spare. The load average wouldn't do: our own work is in it.
+# look: a second in which nothing of ours runs. Sets others, how many of the CPUs that we may use are busy all
+# the same (others' work is in every figure, and not in equal parts), busiest, the most of these, and idlest,
+# the number of the CPU that has most to spare. The load average wouldn't do: our own work is in it.
 busiest=0
 look() {
     # shellcheck disable=SC2046
-    set -- $({ grep '^Cpus_allowed_list' /proc/self/status; grep '^cpu[0-9]' /proc/stat; sleep 1; grep '^cpu[0-9]' /proc/stat; } | awk '
+    set -- $({
+        grep '^Cpus_allowed_list' /proc/self/status
+        grep '^cpu[0-9]' /proc/stat
+        sleep 1
+        grep '^cpu[0-9]' /proc/stat
+    } | awk '
         $1 == "Cpus_allowed_list:" {
             for (i = split($2, list, ","); i > 0; i--) {
                 n = split(list[i], ends, "-")
@@ -298,5 +307,6 @@ while [ $round -le "$rounds" ]; do
     round=$((round + 1))
 done
 awk -v floors="$floors" -v spread="$spread" -f tests/bench/compare.awk $out/raw || status=1
-less "$busiest" 0.25 || echo "bench: taken beside others' work, which kept up to $busiest CPUs busy: not to be quoted"
+less "$busiest" 0.25 ||
+    echo "bench: taken beside others' work, which kept up to $busiest CPUs busy: not to be quoted"
 exit $status

@@ -2,8 +2,8 @@
 /*
  * What a test of the CPU is: initial state, code, memory; and what came of running it.
  *
- * A test case runs on the host CPU (native.h) and through the engine (engine_side.h) on the same map of guest-virtual
- * pages (layout.c), and the two outcomes must be equal (compare.c).
+ * A test case runs on the host CPU (native.h) and through the engine (engine_side.h) on the same map of
+ * guest-virtual pages (layout.c), and the two outcomes must be equal (compare.c).
  */
 #ifndef DIPTYCH_TESTS_CPU_CASE_H
 #define DIPTYCH_TESTS_CPU_CASE_H
@@ -48,7 +48,9 @@ size_t layout_offset(uint64_t va);
 /* Eight bytes of one of the kinds that arithmetic finds interesting. */
 uint64_t layout_interesting(struct rng *r);
 
-/* Fills image (MEM_BYTES) with numbers of many kinds (small, random, floating point, special) from the seed. */
+/*
+ * Fills image (MEM_BYTES) with numbers of many kinds (small, random, floating point, special) from the seed.
+ */
 void layout_fill(uint8_t *image, uint64_t seed);
 
 /* ---- state ---- */
@@ -78,8 +80,9 @@ struct cpu_state {
 /* Power-on values of all components. */
 void state_init_xsave(uint8_t *xsave);
 
-/* Puts components that XSTATE_BV says are in their initial state there, clears what has no meaning (padding, reserved,
- * the last-instruction pointers), sets XSTATE_BV = 7: two images of equal state become equal bytes. */
+/* Puts components that XSTATE_BV says are in their initial state there, clears what has no meaning (padding,
+ * reserved, the last-instruction pointers), sets XSTATE_BV = 7: two images of equal state become equal
+ * bytes. */
 void state_normalise_xsave(uint8_t *xsave);
 
 /* ---- test case ---- */

@@ -106,7 +106,7 @@ static void diff_memory(struct diff *d, const uint8_t *a, const uint8_t *b)
                       *pb = b + layout_pages[i].frame * PAGE_SIZE;
 
         for (unsigned off = 0; off < PAGE_SIZE && shown < 12; off += 8)
-            if (memcmp(pa + off, pb + off, 8)) {
+            if (memcmp(pa + off, pb + off, 8) != 0) {
                 uint64_t x, y;
 
                 memcpy(&x, pa + off, 8);
@@ -129,8 +129,8 @@ unsigned outcome_diff(const struct test_case *t, const struct outcome *a, const 
     struct diff d = {f, a_name, b_name, 0, DIFF_END};
     const uint8_t *x = a->state.xsave, *y = b->state.xsave;
     /*
-     * RF: set by the CPU in the image that a fault pushes; with the engine the panel that delivers the fault sets
-     * it.  It is clear in all images of traps.
+     * RF: set by the CPU in the image that a fault pushes; with the engine the panel that delivers the fault
+     * sets it.  It is clear in all images of traps.
      */
     uint64_t flags_mask = t->flags_mask | FLAG_RF;
 
@@ -177,7 +177,7 @@ unsigned outcome_diff(const struct test_case *t, const struct outcome *a, const 
         diff_u64(&d, "gs base", a->state.gs_base, b->state.gs_base);
     }
     d.kind = DIFF_FPU;
-    if (memcmp(x, y, XSAVE_BYTES)) {
+    if (memcmp(x, y, XSAVE_BYTES) != 0) {
         diff_bytes(&d, "fcw", 0, x + XSAVE_FCW, y + XSAVE_FCW, 2);
         diff_bytes(&d, "fsw", 0, x + XSAVE_FSW, y + XSAVE_FSW, 2);
         diff_bytes(&d, "ftw", 0, x + XSAVE_FTW, y + XSAVE_FTW, 1);

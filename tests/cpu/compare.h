@@ -18,8 +18,8 @@
 #define DIFF_FPU    32u
 #define DIFF_MEMORY 64u
 
-/* 0 if everything that counts agrees. Otherwise writes one line a difference to f (may be NULL), with the names of
- * the two sides. */
+/* 0 if everything that counts agrees. Otherwise writes one line a difference to f (may be NULL), with the
+ * names of the two sides. */
 unsigned outcome_diff(const struct test_case *t, const struct outcome *a, const uint8_t *a_mem,
                       const struct outcome *b, const uint8_t *b_mem, FILE *f, const char *a_name,
                       const char *b_name);

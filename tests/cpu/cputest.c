@@ -2,9 +2,9 @@
 /*
  * The differential CPU test: random cases on the host CPU and through the engine must come out the same.
  *
- * One worker process a host CPU takes every n-th batch of indices; a case depends on (seed, index) alone, so a run is
- * reproduced by its seed, and any case of it by --index.  The parent does nothing but count, and replace
- * workers that an engine fault has killed: that is a failure of the case that was running.
+ * One worker process a host CPU takes every n-th batch of indices; a case depends on (seed, index) alone, so
+ * a run is reproduced by its seed, and any case of it by --index.  The parent does nothing but count, and
+ * replace workers that an engine fault has killed: that is a failure of the case that was running.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -27,6 +27,7 @@
 #include "native.h"
 #include "replay.h"
 #include "shrink.h"
+#include "wheel.h"
 
 #define MAX_JOBS 64
 
@@ -36,7 +37,7 @@ static struct {
     unsigned jobs, max_fail;
     bool verbose, native_only, list, shrink;
     const char *out_dir;
-    const struct gen_class *wheel[1024]; /* class of index i: wheel[i % wheel_len] */
+    const struct gen_class *wheel[WHEEL_MAX]; /* class of index i: wheel[i % wheel_len] */
     unsigned wheel_len;
 } opt = {
     .seed = 1, .count = 300000, .max_fail = 20, .out_dir = "build/tests/cputest-failures", .shrink = true};
@@ -87,8 +88,8 @@ static void run_other(const struct test_case *t, struct outcome *out, const uint
 }
 
 /*
- * Whether the engine came to what it leaves to the panel: to the same far transfer as the CPU, which refuses it; or to an instruction
- * that names a segment register, behind which the CPU may have gone on.
+ * Whether the engine came to what it leaves to the panel: to the same far transfer as the CPU, which refuses
+ * it; or to an instruction that names a segment register, behind which the CPU may have gone on.
  */
 static bool is_panels(const struct outcome *native, const struct outcome *other)
 {
@@ -102,7 +103,10 @@ static const char *other_name(void)
     return opt.native_only ? "again" : "engine";
 }
 
-/* Both sides from scratch, the host CPU twice: it must agree with itself. What differs (DIFF_*) goes to *differs. */
+/*
+ * Both sides from scratch, the host CPU twice: it must agree with itself. What differs (DIFF_*) goes to
+ * *differs.
+ */
 static enum verdict check_alone(const struct test_case *t, FILE *report, unsigned *differs)
 {
     static uint8_t mem1[MEM_BYTES];
@@ -585,6 +589,7 @@ static int run_one(void)
     unsigned differs;
 
     start_sides();
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): wheel_build() makes no empty wheel */
     gen_case(&t, opt.wheel[opt.first % opt.wheel_len], opt.seed, opt.first);
     case_print(&t, stdout);
     verdict = check_alone(&t, stdout, &differs);
@@ -596,68 +601,6 @@ static int run_one(void)
 }
 
 /* ---- options ---- */
-
-static bool cpu_has(const char *flag)
-{
-    static char text[16384];
-    char *p;
-    FILE *f;
-    size_t n = strlen(flag);
-
-    if (!text[0]) {
-        f = fopen("/proc/cpuinfo", "r");
-        if (!f)
-            return true;
-        while (fgets(text, sizeof(text), f) && strncmp(text, "flags", 5))
-            ;
-        fclose(f);
-    }
-    for (p = text; (p = strstr(p, flag)); p += n)
-        if (p[-1] == ' ' && (p[n] == ' ' || p[n] == '\n'))
-            return true;
-    return false;
-}
-
-static bool name_listed(const char *list, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (const char *p = list; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
-        if (!strncmp(p, name, n) && (p[n] == ',' || !p[n]))
-            return true;
-    return false;
-}
-
-static void build_wheel(const char *names)
-{
-    unsigned listed = 0, wanted = names ? 1 : 0, most = 0;
-
-    for (const char *p = names; p && *p; p++)
-        wanted += *p == ',';
-    for (unsigned i = 0; i < gen_nr_classes; i++)
-        if (gen_classes[i].weight > most)
-            most = gen_classes[i].weight;
-    for (unsigned i = 0; i < gen_nr_classes; i++)
-        listed += names && name_listed(names, gen_classes[i].name);
-    if (listed != wanted)
-        errx(2, "--class %s: no such class; --list shows them", names);
-    /* Round after round, so that neighbours on the wheel are of different classes. */
-    for (unsigned round = 0; round < most; round++)
-        for (unsigned i = 0; i < gen_nr_classes; i++) {
-            const struct gen_class *c = &gen_classes[i];
-
-            if (round >= c->weight || (names && !name_listed(names, c->name)))
-                continue;
-            if (c->cpu_flag && !cpu_has(c->cpu_flag)) {
-                if (!round)
-                    printf("cputest: class %s left out: the host CPU has no %s\n", c->name, c->cpu_flag);
-                continue;
-            }
-            opt.wheel[opt.wheel_len++] = c;
-        }
-    if (!opt.wheel_len)
-        errx(2, "nothing left to run");
-}
 
 static void usage(FILE *f)
 {
@@ -804,7 +747,7 @@ int main(int argc, char **argv)
     }
     if (argc == 1)
         replay_kept();
-    build_wheel(names);
+    opt.wheel_len = wheel_build(opt.wheel, names);
     forms_all(false); /* before the workers: they share it */
     forms_all(true);
     return one ? run_one() : run_all();

@@ -2,9 +2,9 @@
 /*
  * The engine's half of the comparison.
  *
- * The panel here translates addresses by layout_pages[] and keeps accessed/dirty rules as real page tables do (a
- * page is writable for the TLB only after a write walked it).  Exits become what the same instruction does on the
- * bare CPU under Linux.
+ * The panel here translates addresses by layout_pages[] and keeps accessed/dirty rules as real page tables do
+ * (a page is writable for the TLB only after a write walked it).  Exits become what the same instruction does
+ * on the bare CPU under Linux.
  *
  * The guest's x87/SSE/AVX state is live in the host's registers while the engine runs: run_with_fpu() puts it
  * there and takes it out, with the engine between.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every encoding there is, as data: forms.c tries all opcodes of all maps with all mandatory prefixes on Zydis and
- * keeps those that decode, with what Zydis knows of them.  Generators pick from sets of them.
+ * Every encoding there is, as data: forms.c tries all opcodes of all maps with all mandatory prefixes on
+ * Zydis and keeps those that decode, with what Zydis knows of them.  Generators pick from sets of them.
  */
 #ifndef DIPTYCH_TESTS_CPU_FORMS_H
 #define DIPTYCH_TESTS_CPU_FORMS_H
@@ -50,8 +50,8 @@ struct form_set {
 struct form_set *forms_select(bool code32, bool (*want)(const struct form *f));
 
 /*
- * Instructions whose outcome is not a function of what a case holds, or that the panel's emulator answers and the
- * host CPU doesn't (NULL: allowed; otherwise the reason).
+ * Instructions whose outcome is not a function of what a case holds, or that the panel's emulator answers and
+ * the host CPU doesn't (NULL: allowed; otherwise the reason).
  */
 const char *forms_banned(const ZydisDecodedInstruction *in);
 

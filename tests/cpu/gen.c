@@ -240,9 +240,10 @@ static bool try_address(struct gen *g, uint64_t target, struct address *a)
     }
     target &= limit;
     /*
-     * The end of a segment with a base: an operand that crosses offset 4 GiB is #GP on the CPU, but only its linear
-     * address is known where the engine looks at it, and that doesn't wrap there (docs/architecture.md, "Non-goals").
-     * Below the base by the longest operand, that of XSAVE, there is nothing else to be tried.
+     * The end of a segment with a base: an operand that crosses offset 4 GiB is #GP on the CPU, but only its
+     * linear address is known where the engine looks at it, and that doesn't wrap there
+     * (docs/architecture.md, "Non-goals"). Below the base by the longest operand, that of XSAVE, there is
+     * nothing else to be tried.
      */
     if (g->code32 && (a->seg == 0x64 || a->seg == 0x65) && target > limit - XSAVE_BYTES)
         return false;
@@ -288,7 +289,7 @@ static void find_address(struct gen *g, uint64_t target, struct address *a)
     reg = (unsigned)rng_below(&g->r, g->nr_gprs);
     for (unsigned i = 0; i < g->nr_gprs && (reg == RSP || (g->locked & (1u << reg))); i++)
         reg = (reg + 1) % g->nr_gprs;
-    a->disp = (int8_t)rng_u64(&g->r);
+    a->disp = (int8_t)rng_u64(&g->r); /* NOLINT(bugprone-signed-char-misuse): the sign is wanted */
     gen_set_reg(g, reg, target - (uint64_t)a->disp);
     a->base_ok = true;
     a->base = reg;

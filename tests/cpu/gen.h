@@ -9,8 +9,8 @@
  * gen_cluster.c  accesses around one register
  * gen_special.c  what needs its operands prepared: string instructions, FPU environments, traps, ...
  *
- * A case is a straight program with few branches.  To reach memory it uses registers whose values the generator still
- * knows: at first all, later those that no instruction has written to.  Everything depends on
+ * A case is a straight program with few branches.  To reach memory it uses registers whose values the
+ * generator still knows: at first all, later those that no instruction has written to.  Everything depends on
  * g->r alone, that is on (seed, index).
  */
 #ifndef DIPTYCH_TESTS_CPU_GEN_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Clusters: runs of accesses at small distances from one register, as of prologues, epilogues and structures, which the
- * engine probes as one (engine/trans_group.c).  On good pages, on both sides of page ends, on pages that may only be read, on
- * code; with instructions between that fault, branch, or move the register.
+ * Clusters: runs of accesses at small distances from one register, as of prologues, epilogues and structures,
+ * which the engine probes as one (engine/trans_group.c).  On good pages, on both sides of page ends, on pages
+ * that may only be read, on code; with instructions between that fault, branch, or move the register.
  */
 #include "gen.h"
 

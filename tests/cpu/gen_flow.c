@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Control flow: branches, loops, calls, indirect jumps, code that changes itself, code that runs off its page.
+ * Control flow: branches, loops, calls, indirect jumps, code that changes itself, code that runs off its
+ * page.
  *
- * Every loop counts RCX down and nothing in it may write to RCX, so that all cases end; where data makes them run wild
- * nevertheless, the time limit of both sides ends them.
+ * Every loop counts RCX down and nothing in it may write to RCX, so that all cases end; where data makes them
+ * run wild nevertheless, the time limit of both sides ends them.
  */
 #include "gen.h"
 
@@ -101,7 +102,10 @@ void gen_emit_jcc(struct gen *g, const struct gen_class *c, const struct form_se
 
 /* ---- loops ---- */
 
-/* Half of what is known stays so and may not be written to; the rest becomes free. Returns what was locked before. */
+/*
+ * Half of what is known stays so and may not be written to; the rest becomes free. Returns what was locked
+ * before.
+ */
 static uint16_t freeze(struct gen *g)
 {
     uint16_t before = g->locked;

@@ -322,7 +322,10 @@ static void push_popf(struct gen *g, uint32_t flags)
     GEN(g, 0x9d);
 }
 
-/* ICEBP is left out while single-stepping: whose #DB it is can't be told where a hypervisor reports it too early. */
+/*
+ * ICEBP is left out while single-stepping: whose #DB it is can't be told where a hypervisor reports it too
+ * early.
+ */
 static void one_trap(struct gen *g, bool stepping)
 {
     switch (rng_below(&g->r, 10)) {
@@ -491,7 +494,10 @@ static void insert_prefixes(struct gen *g, unsigned off)
 
     if (len + n > MAX_CODE)
         return;
-    /* Too long is #GP, even if it is undefined as well: which, only the CPU knows. So only harmless ones then. */
+    /*
+     * Too long is #GP, even if it is undefined as well: which, only the CPU knows. So only harmless ones
+     * then.
+     */
     if (n <= 4 && len - off + n > ZYDIS_MAX_INSTRUCTION_LENGTH)
         return;
     memcpy(saved, t->code, len);

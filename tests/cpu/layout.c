@@ -2,8 +2,8 @@
 /*
  * The map of guest-virtual pages that all CPU tests share, and what they start out with.
  *
- * The map never changes, so that neither side pays for mprotect(): there is a page of every kind, and pairs of
- * neighbours of every kind, for accesses that straddle them.
+ * The map never changes, so that neither side pays for mprotect(): there is a page of every kind, and pairs
+ * of neighbours of every kind, for accesses that straddle them.
  */
 #include "case.h"
 

@@ -82,8 +82,8 @@ static bool wait_done(struct native *n, int *status)
 }
 
 /*
- * ICEBP is a trap: RIP is behind it (SDM vol. 3, 6.5).  Where a hypervisor intercepts it (KVM on AMD does), the guest
- * finds RIP at the instruction.
+ * ICEBP is a trap: RIP is behind it (SDM vol. 3, 6.5).  Where a hypervisor intercepts it (KVM on AMD does),
+ * the guest finds RIP at the instruction.
  */
 static bool left_at_icebp(const struct native_slot *slot)
 {

@@ -2,8 +2,8 @@
 /*
  * The oracle: test cases run on the host CPU in a sandboxed child process.
  *
- * native.c forks the child and talks to it through shared memory, a batch at a time; native_child.c is what the child
- * executes. A child that dies is replaced and the case that killed it is OUTCOME_DIED.
+ * native.c forks the child and talks to it through shared memory, a batch at a time; native_child.c is what
+ * the child executes. A child that dies is replaced and the case that killed it is OUTCOME_DIED.
  */
 #ifndef DIPTYCH_TESTS_CPU_NATIVE_H
 #define DIPTYCH_TESTS_CPU_NATIVE_H
@@ -48,7 +48,10 @@ struct native;
 struct native *native_start(void);
 void native_stop(struct native *n);
 
-/* Runs t[0..count-1], count <= NATIVE_BATCH. Outcomes into out[]; final memory is then at native_memory(n, i). */
+/*
+ * Runs t[0..count-1], count <= NATIVE_BATCH. Outcomes into out[]; final memory is then at native_memory(n,
+ * i).
+ */
 void native_run(struct native *n, const struct test_case *t, unsigned count, struct outcome *out);
 
 /* Final memory (MEM_BYTES) of slot i of the last batch; valid until the next. */

@@ -2,16 +2,16 @@
 /*
  * The child's half of the oracle.
  *
- * A case starts with rt_sigreturn() from a hand-made signal frame, which loads every register at once (flags, CS and
- * XSAVE state included), and ends in a signal handler, whose frame holds every register at the moment of the
- * fault. FS and GS bases belong to the case while it runs, so no code between setup() and the end of the
- * process may touch thread-local storage: no libc calls, no stack protector (mk/cputest.mk), system
+ * A case starts with rt_sigreturn() from a hand-made signal frame, which loads every register at once (flags,
+ * CS and XSAVE state included), and ends in a signal handler, whose frame holds every register at the moment
+ * of the fault. FS and GS bases belong to the case while it runs, so no code between setup() and the end of
+ * the process may touch thread-local storage: no libc calls, no stack protector (mk/cputest.mk), system
  * calls by native_syscall().
  *
  * The sandbox: a seccomp filter lets through four system calls, from native_syscall() and friends
- * only (by instruction pointer); any other ends as SIGSYS and is an outcome like others. A case that runs wild
- * finds nothing mapped at addresses it could know. Signals are blocked while the child's own code runs, so a
- * fault of our own kills the child rather than looping.
+ * only (by instruction pointer); any other ends as SIGSYS and is an outcome like others. A case that runs
+ * wild finds nothing mapped at addresses it could know. Signals are blocked while the child's own code runs,
+ * so a fault of our own kills the child rather than looping.
  */
 #include "native.h"
 
@@ -159,8 +159,8 @@ static const int greg_of[16] = {
 #define TICKS_MAX 4
 
 /*
- * The one handler. SIGALRM is the clock: a case that has seen TICKS_MAX ticks is over, otherwise it goes on. Any other
- * signal is the outcome of the case.
+ * The one handler. SIGALRM is the clock: a case that has seen TICKS_MAX ticks is over, otherwise it goes on.
+ * Any other signal is the outcome of the case.
  */
 static void on_signal(int signo, siginfo_t *si, void *ctx)
 {

@@ -137,7 +137,7 @@ static bool read_area(const struct reader *r, const char *key, const char *value
             char name[16];
 
             snprintf(name, sizeof(name), areas[a].stride ? "%s%u" : "%s", areas[a].name, i);
-            if (strcmp(name, key))
+            if (strcmp(name, key) != 0)
                 continue;
             n = read_hex(r, value, b, areas[a].bytes);
             for (unsigned j = 0; j < n; j++)

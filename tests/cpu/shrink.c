@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The shrinker: instructions but HLT become NOPs of the same length (so that nothing else moves), then the case
- * is cut behind the last that matters, then registers, flags and pokes go to zero; again until nothing changes.
+ * The shrinker: instructions but HLT become NOPs of the same length (so that nothing else moves), then the
+ * case is cut behind the last that matters, then registers, flags and pokes go to zero; again until nothing
+ * changes.
  */
 #include "shrink.h"
 
@@ -113,7 +114,7 @@ static bool simplify_state(struct shrinker *s)
     bool any = false;
 
     state_init_xsave(init);
-    if (memcmp(s->t->init.xsave, init, XSAVE_BYTES)) {
+    if (memcmp(s->t->init.xsave, init, XSAVE_BYTES) != 0) {
         c = *s->t;
         memcpy(c.init.xsave, init, XSAVE_BYTES);
         any |= keep_if_fails(s, &c);

@@ -67,7 +67,9 @@ static inline void input_line(struct input *in, char *to, size_t size)
 
         if (c == '\n')
             break;
-        to[n++] = c ? c : ' ';
+        if (c == '\0')
+            c = ' ';
+        to[n++] = c;
     }
     to[n] = '\0';
 }

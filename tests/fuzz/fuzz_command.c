@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line of `diptych run` under libFuzzer: each line of the input is a word. Whatever the words, the command either says one
- * line and ends with the status of a usage error, or starts a machine whose configuration holds.
+ * The command line of `diptych run` under libFuzzer: each line of the input is a word. Whatever the words,
+ * the command either says one line and ends with the status of a usage error, or starts a machine whose
+ * configuration holds.
  */
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The console's ring under libFuzzer: the input is the guest's page. Whatever its indices are, what comes out is at most a
- * ring's worth, and the frame is let go.
+ * The console's ring under libFuzzer: the input is the guest's page. Whatever its indices are, what comes out
+ * is at most a ring's worth, and the frame is let go.
  */
 #include <stdint.h>
 #include <xen/io/console.h>

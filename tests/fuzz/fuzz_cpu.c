@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * `--cpu` under libFuzzer: the first line is the specification, the rest what the CPUID of a strange host says. What the parser gives is a
- * mask that the policy understands or refuses in one line; a policy shows no feature without those that it builds on.
+ * `--cpu` under libFuzzer: the first line is the specification, the rest what the CPUID of a strange host
+ * says. What the parser gives is a mask that the policy understands or refuses in one line; a policy shows no
+ * feature without those that it builds on.
  */
 #include <stdio.h>
 

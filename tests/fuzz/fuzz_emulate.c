@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The panel's instruction emulator under libFuzzer: registers, descriptors of the GDT and code are the input's. It either completes
- * the instruction or raises one fault with rip where it was.
+ * The panel's instruction emulator under libFuzzer: registers, descriptors of the GDT and code are the
+ * input's. It either completes the instruction or raises one fault with rip where it was.
  */
 #include "cpu_fakes.h"
 #include "fuzz.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Hypercalls of two domains under libFuzzer: event channels, grants, scheduling, vCPU operations and the smaller ones. Each step names the
- * domain, the vCPU, the call and its sub-operation, and gives the structure that the call's argument points to; a word of the structure
- * may become an address of the domain's memory or a frame's number. At the end both domains' references are given back.
+ * Hypercalls of two domains under libFuzzer: event channels, grants, scheduling, vCPU operations and the
+ * smaller ones. Each step names the domain, the vCPU, the call and its sub-operation, and gives the structure
+ * that the call's argument points to; a word of the structure may become an address of the domain's memory or
+ * a frame's number. At the end both domains' references are given back.
  *
  * Page tables have tests/unit/test_mm_fuzz.c, which knows what to expect.
  */
@@ -27,10 +28,13 @@ static hypercall_fn *const calls[] = {
 };
 
 /*
- * The clock is measured once, which takes milliseconds, and not for each input (the linker's --wrap sends fake_setup() here).
+ * The clock is measured once, which takes milliseconds, and not for each input (the linker's --wrap sends
+ * fake_setup() here).
  */
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
 int __real_time_domain_init(struct domain *d);
 int __wrap_time_domain_init(struct domain *d);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 int __wrap_time_domain_init(struct domain *d)
 {

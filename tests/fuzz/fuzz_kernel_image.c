@@ -17,7 +17,7 @@ static uint8_t *copy(const uint8_t *p, size_t size)
 {
     uint8_t *c = malloc(size ? size : 1);
 
-    if (c && size)
+    if (c && p)
         memcpy(c, p, size);
     return c;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The store's ring under libFuzzer: a guest that writes indices and bytes as it likes, and the store's turns between. Steps of a
- * control byte: 0 feeds bytes properly, 1 takes replies, 2 sets an index to anything, 3 asks to connect anew.
+ * The store's ring under libFuzzer: a guest that writes indices and bytes as it likes, and the store's turns
+ * between. Steps of a control byte: 0 feeds bytes properly, 1 takes replies, 2 sets an index to anything, 3
+ * asks to connect anew.
  *
  * The file under test is included, so that its turns happen here and not on its thread, when that likes.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The tracer under libFuzzer: the first line is a filter; then come hypercalls, a byte each that names the call, one that says which arguments
- * are addresses in the guest's memory, and six words; what is left is that memory. The tracer reads it as the ABI's structures.
+ * The tracer under libFuzzer: the first line is a filter; then come hypercalls, a byte each that names the
+ * call, one that says which arguments are addresses in the guest's memory, and six words; what is left is
+ * that memory. The tracer reads it as the ABI's structures.
  */
 #include <fcntl.h>
 #include <unistd.h>

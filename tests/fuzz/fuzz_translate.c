@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The translator under libFuzzer: any bytes as guest code, in any mode and at any place of a page. What it makes is not run (tests/cpu does
- * that); it must stay within the room that the cache keeps free, and its tables must name instructions of the block.
+ * The translator under libFuzzer: any bytes as guest code, in any mode and at any place of a page. What it
+ * makes is not run (tests/cpu does that); it must stay within the room that the cache keeps free, and its
+ * tables must name instructions of the block.
  */
 #include "engine/internal.h"
 #include "fuzz.h"

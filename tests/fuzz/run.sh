@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs fuzz targets that are built, one after the other, from their seeds and what earlier runs have added to build/fuzz/corpus.
+# Runs fuzz targets that are built, one after the other, from their seeds and what earlier runs have added to
+# build/fuzz/corpus.
 #   run.sh SECONDS TARGET...
-# Prints "ok TARGET" or "not ok TARGET", and last "N passed, N failed". An input that fails is kept in build/fuzz/found; run the
-# program build/fuzz/fuzz_TARGET with it as its argument to see it again.
+# Prints "ok TARGET" or "not ok TARGET", and last "N passed, N failed". An input that fails is kept in
+# build/fuzz/found; run the program build/fuzz/fuzz_TARGET with it as its argument to see it again.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 2

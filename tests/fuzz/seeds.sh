@@ -24,14 +24,19 @@ kernel_image)
     build/fuzz/seeds_kernel_image "$dir"
     ;;
 xl_config)
-    seed 'name = "web"\ntype = "pv"\nkernel = "vmlinuz"\nramdisk = "initrd"\nextra = "console=hvc0 quiet"\nmemory = 512\nvcpus = 2\non_crash = "destroy"\n'
-    seed 'kernel = "a"\nmaxmem = 1024\nmemory = 512\ncmdline = "x"\nroot = "/dev/xvda"\non_reboot = "restart"\n'
+    seed 'name = "web"\ntype = "pv"\nkernel = "vmlinuz"\nramdisk = "initrd"\n'\
+'extra = "console=hvc0 quiet"\nmemory = 512\nvcpus = 2\non_crash = "destroy"\n'
+    seed 'kernel = "a"\nmaxmem = 1024\nmemory = 512\ncmdline = "x"\nroot = "/dev/xvda"\n'\
+'on_reboot = "restart"\n'
     seed 'kernel = "a"\ndisk = [ "phy:/dev/vg/x,xvda,w" ]\nvif = [ "" ]\ncpuid = "host"\n'
     ;;
 command)
-    seed '--type\npv\n--kernel\nvmlinuz\n--initrd=initrd\n--memory\n512M\n--vcpus\n2\n--cmdline\nconsole=hvc0\n'
-    seed '--kernel\nk\n--cpu\nx86-64-v3,-avx2,+aes\n--on-crash=preserve\n--trace=%%mm,!sched_op\n--trace-file\nf\n'
-    seed '--kernel=k\n--debug\nin_asm,out_asm,no_chain\n-Dfile\n--stats\n--trace-summary\n--name\nx\n--\nguest.cfg\n'
+    seed '--type\npv\n--kernel\nvmlinuz\n--initrd=initrd\n--memory\n512M\n--vcpus\n2\n--cmdline\n'\
+'console=hvc0\n'
+    seed '--kernel\nk\n--cpu\nx86-64-v3,-avx2,+aes\n--on-crash=preserve\n--trace=%%mm,!sched_op\n'\
+'--trace-file\nf\n'
+    seed '--kernel=k\n--debug\nin_asm,out_asm,no_chain\n-Dfile\n--stats\n--trace-summary\n--name\n'\
+'x\n--\nguest.cfg\n'
     seed '--cpu\nhelp\n'
     seed '-h\n'
     ;;

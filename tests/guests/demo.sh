@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Boots Debian's stock kernel with a small initramfs. On a terminal: an interactive shell in the guest. Otherwise: a short
-# scripted session whose answers are checked; exit 0 when all are right.
+# Boots Debian's stock kernel with a small initramfs. On a terminal: an interactive shell in the guest.
+# Otherwise: a short scripted session whose answers are checked; exit 0 when all are right.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
@@ -11,7 +11,8 @@ initrd=build/guests/demo.cpio.gz
 memory=${DEMO_MEMORY:-512M}
 vcpus=${DEMO_VCPUS:-2}
 
-echo "diptych: kernel $(sed -n 's/^Package: //p' "$(dirname "$kernel")/package") (Debian's, unmodified), $vcpus vCPUs, $memory"
+package=$(sed -n 's/^Package: //p' "$(dirname "$kernel")/package")
+echo "diptych: kernel $package (Debian's, unmodified), $vcpus vCPUs, $memory"
 set -- sh tests/guests/boot.sh --kernel "$kernel" --initrd "$initrd" --memory "$memory" --vcpus "$vcpus"
 
 if [ -t 0 ] && [ -t 1 ]; then

@@ -5,11 +5,12 @@
 #
 #   fetch-kernel.sh [--refresh] NAME...      NAMEs are in the table below
 #
-# Prints the path of each kernel image, one a line, on stdout; what it does goes to stderr. A kernel that is there is
-# not fetched again, so after the first time no network is needed. --refresh asks for the newest, and keeps what is
-# there if it can't be had.
+# Prints the path of each kernel image, one a line, on stdout; what it does goes to stderr. A kernel that is
+# there is not fetched again, so after the first time no network is needed. --refresh asks for the newest, and
+# keeps what is there if it can't be had.
 #
-# Relies on debian.sh, and so on apt alone. Nothing is installed and the machine's own apt state is not touched.
+# Relies on debian.sh, and so on apt alone. Nothing is installed and the machine's own apt state is not
+# touched.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1

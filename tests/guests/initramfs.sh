@@ -5,9 +5,10 @@
 #
 #   initramfs.sh OUTPUT [SOURCE=DESTINATION]...
 #
-# Every image has Debian's static busybox with a link for each of its applets, and tests/guests/init as /init. SOURCEs are files
-# or whole directories (links followed), put at DESTINATION in the guest. No device nodes, so no root: the kernel's built-in
-# initramfs has /dev/console, and /init mounts devtmpfs. The same input gives the same bytes.
+# Every image has Debian's static busybox with a link for each of its applets, and tests/guests/init as /init.
+# SOURCEs are files or whole directories (links followed), put at DESTINATION in the guest. No device nodes,
+# so no root: the kernel's built-in initramfs has /dev/console, and /init mounts devtmpfs. The same input
+# gives the same bytes.
 set -eu
 
 here=$(dirname "$0")
@@ -38,5 +39,6 @@ done
 
 find "$tree" -exec touch -h -d @0 {} +
 mkdir -p "$(dirname "$output")"
-(cd "$tree" && find . | LC_ALL=C sort | cpio --quiet --reproducible -R 0:0 -o -H newc) | gzip -n -6 >"$output.new"
+(cd "$tree" && find . | LC_ALL=C sort | cpio --quiet --reproducible -R 0:0 -o -H newc) |
+    gzip -n -6 >"$output.new"
 mv "$output.new" "$output"

@@ -1,16 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The guest tests: boots stock kernels and judges them from outside (outside/, one file a property) and from inside (inside/, run in
-# guests by outside/inside.sh).
+# The guest tests: boots stock kernels and judges them from outside (outside/, one file a property) and from
+# inside (inside/, run in guests by outside/inside.sh).
 #
 #   run.sh [--quick] [--runner diptych|qemu|uml] [--kernels 'NAME ...'] [TEST...]
 #   DIPTYCH: the command to test, build/diptych if not set
 #
-# Prints "ok NAME", "not ok NAME: why" or "skip NAME: why" a test, and last "N passed, N failed, N skipped". What a failed test left
-# stays in build/guests/failed/TEST. Guests run as an ordinary user: when we are root, as nobody.
-# Tests whose comment has a line "# quick" make up --quick. Once GUEST_TESTS_SECONDS (default 1080) are over no guest is
-# given more than a second, so that a hypervisor that hangs fails in time for the rest of `make test` to be seen.
+# Prints "ok NAME", "not ok NAME: why" or "skip NAME: why" a test, and last "N passed, N failed, N skipped".
+# What a failed test left stays in build/guests/failed/TEST. Guests run as an ordinary user: when we are root,
+# as nobody. Tests whose comment has a line "# quick" make up --quick. Once GUEST_TESTS_SECONDS (default 1080)
+# are over no guest is given more than a second, so that a hypervisor that hangs fails in time for the rest of
+# `make test` to be seen.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 2
@@ -68,8 +69,9 @@ for name in $kernels; do
     mkdir "$stage/kernels/$name"
     cp "build/guests/kernels/$name/vmlinuz" "$stage/kernels/$name/"
 done
-sh tests/guests/build-images.sh || { echo "not ok guests: the images can't be built"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
-cp build/guests/demo.cpio.gz build/guests/tests.cpio.gz "$stage/"
+sh tests/guests/build-images.sh ||
+    { echo "not ok guests: the images can't be built"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+cp build/guests/demo.cpio.gz build/guests/tests.cpio.gz build/guests/confine "$stage/"
 [ "$runner" != diptych ] || cp "$command" "$stage/diptych"
 chmod -R a+rX "$stage"
 
@@ -88,13 +90,15 @@ for test in $tests; do
     mkdir "$work"
     chmod 755 "$work"
     export work
-    timeout --kill-after=10 1200 sh "tests/guests/outside/$test.sh" </dev/null >"$stage/said" 2>"$stage/complaints" &
+    timeout --kill-after=10 1200 sh "tests/guests/outside/$test.sh" </dev/null >"$stage/said" \
+        2>"$stage/complaints" &
     child=$!
     wait $child
     status=$?
     child=
     if [ $status -ne 0 ] || ! grep -q -E '^(ok|not ok|skip) ' "$stage/said"; then
-        echo "not ok $test: the test itself ended with status $status: $(tail -n 1 "$stage/complaints")" >>"$stage/said"
+        echo "not ok $test: the test itself ended with status $status: $(tail -n 1 "$stage/complaints")" \
+            >>"$stage/said"
     fi
     grep -E '^(ok|not ok|skip) ' "$stage/said"
     grep -E '^(ok|not ok|skip) ' "$stage/said" >>"$results"

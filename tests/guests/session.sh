@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
 #
-# Sourced by whoever talks to a guest over its console: starts it with a pipe on stdin, waits for what it says, and types.
-# One session at a time. The caller has set session_dir to a directory of its own; the console goes to $session_dir/console, what
-# the runner says on stderr to $session_dir/stderr.
+# Sourced by whoever talks to a guest over its console: starts it with a pipe on stdin, waits for what it
+# says, and types. One session at a time. The caller has set session_dir to a directory of its own; the
+# console goes to $session_dir/console, what the runner says on stderr to $session_dir/stderr.
 
 # session_start COMMAND...: starts the guest in the background, console input open.
 session_start() {
@@ -15,8 +15,8 @@ session_start() {
     exec 8>"$session_dir/in"
 }
 
-# session_expect COUNT PATTERN SECONDS: until the console has COUNT lines that match the extended regular expression.
-# Fails when the time is up or the guest is gone without them.
+# session_expect COUNT PATTERN SECONDS: until the console has COUNT lines that match the extended regular
+# expression. Fails when the time is up or the guest is gone without them.
 session_expect() {
     session_left=$(($3 * 10))
     while [ "$(grep -a -c -E -- "$2" "$session_dir/console")" -lt "$1" ]; do
@@ -39,9 +39,9 @@ session_end() {
     wait "$session_pid"
 }
 
-# session_kill: ends a guest that doesn't end by itself.
+# session_kill: ends a guest that doesn't end by itself, without asking it.
 session_kill() {
     exec 8>&-
-    kill "$session_pid" 2>/dev/null
+    kill -HUP "$session_pid" 2>/dev/null
     wait "$session_pid" 2>/dev/null
 }

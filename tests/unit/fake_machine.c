@@ -170,10 +170,18 @@ int pv_backends_init(struct domain *d)
     return 0;
 }
 
-int pv_backends_start(struct domain *d)
+int pv_backends_start(struct domain *d, const struct pv_origin *o)
 {
-    (void)d;
+    (void)d, (void)o;
     return failing("pv_backends_start") ? -EAGAIN : 0;
+}
+
+/* A guest that obeys does so at once. */
+bool pv_backends_ask_poweroff(struct domain *d)
+{
+    if (fake.obeys)
+        domain_shutdown(d, DOMAIN_POWEROFF);
+    return fake.listens;
 }
 
 void pv_backends_stop(struct domain *d)
@@ -227,7 +235,7 @@ int kernel_load_fd(int fd, const char *path, struct kernel_image *k, char *why, 
 {
     char magic[4];
 
-    if (pread(fd, magic, 4, 0) != 4 || memcmp(magic, "KERN", 4)) {
+    if (pread(fd, magic, 4, 0) != 4 || memcmp(magic, "KERN", 4) != 0) {
         snprintf(why, why_size, "%s: is no kernel", path);
         return -1;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A machine of cardboard for tests of host/vm.c: the engine, the panel, the loader and the memory, as far as a domain's life
- * sees them.  The "guest" is a C function.  What is taken is counted, so that a test sees what is left behind.
+ * A machine of cardboard for tests of host/vm.c: the engine, the panel, the loader and the memory, as far as
+ * a domain's life sees them.  The "guest" is a C function.  What is taken is counted, so that a test sees
+ * what is left behind.
  */
 #ifndef DIPTYCH_TESTS_FAKE_MACHINE_H
 #define DIPTYCH_TESTS_FAKE_MACHINE_H
@@ -15,6 +16,7 @@ struct fake_machine {
     unsigned boots;                               /* domains built */
     int live;                                     /* things taken and not given back */
     uint64_t frames;                              /* likewise, frames of memory */
+    bool listens, obeys;                          /* when asked to power off */
     size_t module_size;
     char cmdline[100];
 };

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A small machine for the tests of the panel's files: two domains with frames of their own, vCPUs without threads.
+ * A small machine for the tests of the panel's files: two domains with frames of their own, vCPUs without
+ * threads.
  *
- * A guest-virtual address is the host address of fake machine memory; anything else faults.  Page references are
- * counted in struct frame as the real ones are, types without validation.  What would reach the engine or a thread
- * is only noted down.
+ * A guest-virtual address is the host address of fake machine memory; anything else faults.  Page references
+ * are counted in struct frame as the real ones are, types without validation.  What would reach the engine or
+ * a thread is only noted down.
  */
 #ifndef DIPTYCH_TESTS_PV_FAKES_H
 #define DIPTYCH_TESTS_PV_FAKES_H
@@ -20,7 +21,10 @@ struct fake_vcpu_notes {
     unsigned onlined; /* domain_vcpu_online() */
 };
 
-/* The first two domains, made anew by fake_setup(): ids 1 and 2, FAKE_VCPUS vCPUs each, event channels, grants, time. */
+/*
+ * The first two domains, made anew by fake_setup(): ids 1 and 2, FAKE_VCPUS vCPUs each, event channels,
+ * grants, time.
+ */
 extern struct domain fake_dom[2];
 
 void fake_setup(void);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * docs/pv-abi.md names every hypercall with its number, its argument count and whether it is offered, and every
- * sub-operation that the ABI's tables know; and names none that they don't.  Run from the top of the source tree.
+ * docs/pv-abi.md names every hypercall with its number, its argument count and whether it is offered, and
+ * every sub-operation that the ABI's tables know; and names none that they don't.  Run from the top of the
+ * source tree.
  */
 #include <check.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #include "pv/hypercall.h"
 #include "pv/hypercall_abi.h"
+#include "suite.h"
 
 static char *doc;
 
@@ -91,19 +93,11 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("abi_doc");
     TCase *c = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_unchecked_fixture(c, doc_read, NULL);
     tcase_add_test(c, test_hypercalls);
     tcase_add_test(c, test_operations);
     tcase_add_test(c, test_no_others);
-    suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("abi_doc", c);
 }

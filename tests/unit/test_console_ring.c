@@ -12,6 +12,7 @@
 
 #include "backend_fakes.h"
 #include "pv/console_ring.h"
+#include "suite.h"
 
 static struct console_ring *console;
 static struct xencons_interface *ring;
@@ -219,12 +220,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("console_ring");
     TCase *t = tcase_create("console_ring");
-    SRunner *r = srunner_create(s);
-    int failed;
 
-    suite_add_tcase(s, t);
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, output);
@@ -235,8 +232,5 @@ int main(void)
     tcase_add_test(t, hostile_indices);
     tcase_add_test(t, last_words);
     tcase_add_test(t, not_the_guests_frame);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("console_ring", t);
 }

@@ -4,12 +4,12 @@
  * and leaves that agree with each other; on the host's CPU and on made-up ones.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cpu/isa_feature.h"
 #include "cpu_fakes.h"
 #include "pv/cpu_ops.h"
+#include "suite.h"
 
 static char why[200];
 
@@ -354,12 +354,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("cpu_policy");
     TCase *t = tcase_create("cpu_policy");
-    SRunner *r = srunner_create(s);
-    int failed;
 
-    suite_add_tcase(s, t);
     tcase_add_checked_fixture(t, fake_cpu_setup, fake_cpu_teardown);
     tcase_add_test(t, rows_are_in_order);
     tcase_add_test(t, nothing_else_shows);
@@ -370,8 +366,5 @@ int main(void)
     tcase_add_test(t, dynamic);
     tcase_add_test(t, xen_leaves);
     tcase_add_test(t, instructions);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("cpu_policy", t);
 }

@@ -8,6 +8,7 @@
 
 #include "cpu/cpu_policy.h"
 #include "host/cpu_spec.h"
+#include "suite.h"
 
 static char mask[1024], why[300];
 
@@ -80,18 +81,11 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("cpu_spec");
     TCase *t = tcase_create("cpu_spec");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, host);
     tcase_add_test(t, levels);
     tcase_add_test(t, names_are_known);
     tcase_add_test(t, refused);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run("cpu_spec", t);
 }

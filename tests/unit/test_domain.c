@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How a domain ends: the first call wins, everybody is woken, a crash says one line; and offline vCPUs' threads wait.
+ * How a domain ends: the first call wins, everybody is woken, a crash says one line; and offline vCPUs'
+ * threads wait.
  */
 #include <check.h>
 #include <pthread.h>
@@ -10,6 +11,7 @@
 
 #include "cpu/domain.h"
 #include "engine/engine.h"
+#include "suite.h"
 
 static unsigned heavy_calls, dumps;
 
@@ -169,10 +171,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("domain");
     TCase *t = tcase_create("domain");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, first_end_wins);
@@ -182,9 +181,5 @@ int main(void)
     tcase_add_test(t, crash_long);
     tcase_add_test(t, parked_until_online);
     tcase_add_test(t, parked_until_end);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run("domain", t);
 }

@@ -10,6 +10,7 @@
 #include "cpu_fakes.h"
 #include "pv/cpu_ops.h"
 #include "pv/segment.h"
+#include "suite.h"
 
 static struct vcpu *v = &fake_vcpu;
 
@@ -507,12 +508,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("emulate");
     TCase *t = tcase_create("emulate");
-    SRunner *r = srunner_create(s);
-    int failed;
 
-    suite_add_tcase(s, t);
     tcase_add_checked_fixture(t, fake_cpu_setup, fake_cpu_teardown);
     tcase_add_test(t, cpuid_plain_and_forced);
     tcase_add_test(t, osxsave);
@@ -534,8 +531,5 @@ int main(void)
     tcase_add_test(t, code_fetch);
     tcase_add_test(t, single_step);
     tcase_add_loop_test(t, random_bytes, 0, 4);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("emulate", t);
 }

@@ -11,6 +11,7 @@
 
 #include "pv/hypercall.h"
 #include "pv_fakes.h"
+#include "suite.h"
 
 #define D    (&fake_dom[0])
 #define V(n) (fake_dom[0].vcpu[n])
@@ -485,7 +486,10 @@ START_TEST(fifo_moves_to_another_vcpu)
     ck_assert_int_eq(OP(D, EVTCHNOP_alloc_unbound, a), 0);
     b.remote_port = a.port;
     ck_assert_int_eq(OP(d2, EVTCHNOP_bind_interdomain, b), 0);
-    /* The event is the tail of vCPU 0's queue when it moves to vCPU 3: that queue must not be built behind it. */
+    /*
+     * The event is the tail of vCPU 0's queue when it moves to vCPU 3: that queue must not be built behind
+     * it.
+     */
     ck_assert_int_eq(send(d2, b.local_port), 0);
     fifo_upcall(0, note, &s);
     ck_assert_uint_eq(s.n, 1);
@@ -632,7 +636,10 @@ START_TEST(fifo_threads)
 }
 END_TEST
 
-/* A guest that writes garbage everywhere it can: calls must come back, and touch nothing but the guest's pages. */
+/*
+ * A guest that writes garbage everywhere it can: calls must come back, and touch nothing but the guest's
+ * pages.
+ */
 START_TEST(fifo_hostile)
 {
     struct domain before;
@@ -675,10 +682,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("evtchn");
     TCase *t = tcase_create("evtchn");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, fake_setup, fake_teardown);
     tcase_set_timeout(t, 60);
@@ -697,10 +701,5 @@ int main(void)
     tcase_add_test(t, destroyed_in_use);
     tcase_add_test(t, fifo_threads);
     tcase_add_test(t, fifo_hostile);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("evtchn", t);
 }

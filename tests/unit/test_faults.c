@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Faults of our own while the engine's handlers are in place: the handlers of host/fault.c, which were there before, have the
- * last word, and the process dies of the signal.
+ * Faults of our own while the engine's handlers are in place: the handlers of host/fault.c, which were there
+ * before, have the last word, and the process dies of the signal.
  */
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -20,6 +19,7 @@
 #include "base/message.h"
 #include "engine/engine.h"
 #include "host/fault.h"
+#include "suite.h"
 
 struct outcome {
     int status;
@@ -136,6 +136,7 @@ START_TEST(ours_ends_in_order)
 }
 END_TEST
 
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): the linker's name */
 extern const char __executable_start[], fault_place[];
 
 /* The line gives the place in the program's file. */
@@ -175,20 +176,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("faults");
     TCase *c = tcase_create("faults");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(c, 30);
     tcase_add_loop_test(c, ours_ends_in_order, 0, (int)ARRAY_SIZE(faults));
     tcase_add_test(c, place_is_said);
     tcase_add_test(c, breakpoint_kills);
     tcase_add_test(c, host_memory_is_said);
-    suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("faults", c);
 }

@@ -11,6 +11,7 @@
 
 #include "loader/pv_layout.h"
 #include "loader_fakes.h"
+#include "suite.h"
 
 #define MIB   256UL /* frames */
 #define DOMID 5
@@ -590,10 +591,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("domain builder");
     TCase *t = tcase_create("build");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_reference_layout);
@@ -611,9 +609,5 @@ int main(void)
     tcase_add_test(t, test_hypercall_page);
     tcase_add_test(t, test_cmdline);
     tcase_add_test(t, test_real_kernels);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("domain builder", t);
 }

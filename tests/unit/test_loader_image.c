@@ -16,6 +16,7 @@
 
 #include "loader/loader.h"
 #include "loader_samples.h"
+#include "suite.h"
 
 static char dir[64], path[128], why[512];
 static struct kernel_image k;
@@ -652,10 +653,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("kernel image");
     TCase *t = tcase_create("files");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 300);
@@ -678,9 +676,5 @@ int main(void)
     tcase_add_test(t, test_unreadable);
     tcase_add_test(t, test_short_message);
     tcase_add_test(t, test_real_kernels);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("kernel image", t);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mem/machine.h"
+#include "suite.h"
 
 #define MIB 256UL /* frames */
 
@@ -230,10 +231,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("machine");
     TCase *t = tcase_create("frames");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_set_timeout(t, 30);
     tcase_add_test(t, test_layout);
@@ -245,9 +243,5 @@ int main(void)
     tcase_add_test(t, test_free_clears);
     tcase_add_test(t, test_random);
     tcase_add_test(t, test_fragmented);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("machine", t);
 }

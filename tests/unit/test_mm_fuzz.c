@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "mm_world.h"
+#include "suite.h"
 
 static _Thread_local uint64_t rng_state;
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tables of options: what the parser takes, what it refuses and with which words, and that the help has every row.
+ * Tables of options: what the parser takes, what it refuses and with which words, and that the help has every
+ * row.
  */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "options.h"
+#include "suite.h"
 
 struct got {
     char log[200];
@@ -134,19 +136,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("options");
     TCase *t = tcase_create("options");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, forms);
     tcase_add_test(t, operands);
     tcase_add_test(t, refusals);
     tcase_add_test(t, too_many);
     tcase_add_test(t, help);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run("options", t);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The panel's smaller hypercalls as an unprivileged guest meets them on Xen 4.17: results, error codes, and what they leave
- * in guest memory.
+ * The panel's smaller hypercalls as an unprivileged guest meets them on Xen 4.17: results, error codes, and
+ * what they leave in guest memory.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "pv/hypercall.h"
 #include "pv_fakes.h"
+#include "suite.h"
 
 #include <xen/grant_table.h>
 #include <xen/hvm/hvm_op.h>
@@ -708,10 +708,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("pv_ops");
     TCase *t = tcase_create("pv_ops");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, fake_teardown);
     tcase_add_test(t, block);
@@ -730,10 +727,5 @@ int main(void)
     tcase_add_test(t, grant_copies);
     tcase_add_test(t, grant_copies_v2);
     tcase_add_test(t, grant_arrays);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("pv_ops", t);
 }

@@ -4,12 +4,12 @@
  * mode switches.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cpu_fakes.h"
 #include "pv/hypercall.h"
 #include "pv/segment.h"
+#include "suite.h"
 
 /* Descriptors: present, DPL 3 unless the name says otherwise. */
 #define DATA_RW        0x00cff2000000fffful
@@ -213,12 +213,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("segment");
     TCase *t = tcase_create("segment");
-    SRunner *r = srunner_create(s);
-    int failed;
 
-    suite_add_tcase(s, t);
     tcase_add_checked_fixture(t, fake_cpu_setup, fake_cpu_teardown);
     tcase_add_test(t, null_selectors);
     tcase_add_test(t, checks);
@@ -229,8 +225,5 @@ int main(void)
     tcase_add_test(t, ldt);
     tcase_add_test(t, bases_across_modes);
     tcase_add_test(t, user_gs_selector);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("segment", t);
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guest time against the host's: the clock as a guest computes it from vcpu_time_info, its consistency over vCPUs while
- * it is refined, and virtual timers with their host timer.
+ * Guest time against the host's: the clock as a guest computes it from vcpu_time_info, its consistency over
+ * vCPUs while it is refined, and virtual timers with their host timer.
  */
 #include <check.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -14,6 +13,7 @@
 #include "pv/hypercall.h"
 #include "pv/time_math.h"
 #include "pv_fakes.h"
+#include "suite.h"
 
 #define D    (&fake_dom[0])
 #define V(n) (fake_dom[0].vcpu[n])
@@ -102,7 +102,10 @@ START_TEST(wall_clock)
 }
 END_TEST
 
-/* A line that is wrong by much must be bent back without a step backwards, and a host that slept is caught up with. */
+/*
+ * A line that is wrong by much must be bent back without a step backwards, and a host that slept is caught up
+ * with.
+ */
 START_TEST(corrects_itself)
 {
     struct time_domain *t = &D->pv->time;
@@ -391,10 +394,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("time");
     TCase *t = tcase_create("time");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, fake_setup, fake_teardown);
     tcase_set_timeout(t, 60);
@@ -409,10 +409,5 @@ int main(void)
     tcase_add_test(t, watchdogs);
     tcase_add_test(t, runstates);
     tcase_add_test(t, user_time_area);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("time", t);
 }

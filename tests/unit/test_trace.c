@@ -12,6 +12,7 @@
 
 #include "pv/panel.h"
 #include "pv/trace_internal.h"
+#include "suite.h"
 #include "trace_fakes.h"
 
 #include <xen/memory.h>
@@ -215,7 +216,7 @@ END_TEST
 START_TEST(test_strings)
 {
     trace_begin(NULL, true, false);
-    memcpy(fake_memory, "say \"hi\"\n", 9);
+    memcpy(fake_memory, "say \"hi\"\n", 9); /* NOLINT(bugprone-not-null-terminated-result): has a length */
     expect_line(__HYPERVISOR_console_io, -XEN_EPERM, ARGS(CONSOLEIO_write, 9, AT(0)),
                 "v0 console_io(CONSOLEIO_write, 9, \"say \\\"hi\\\"\\n\") = -EPERM\n");
 }
@@ -482,7 +483,7 @@ START_TEST(test_full_ring)
         unsigned id;
 
         if (line[0] != 'v' || (id = (unsigned)(line[1] - '0')) > 1 ||
-            strncmp(line + 2, " set_timer_op(0.", 16))
+            strncmp(line + 2, " set_timer_op(0.", 16) != 0)
             ck_abort_msg("odd line: %.100s", line);
         ck_assert_uint_eq(strtoul(line + 18, NULL, 10), next[id]);
         next[id]++;
@@ -584,10 +585,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("trace");
     TCase *c = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(c, test_mmu_update);
     tcase_add_test(c, test_huge_count);
@@ -616,10 +614,5 @@ int main(void)
     tcase_add_test(c, test_dispatch);
     tcase_add_test(c, test_tables_agree);
     tcase_set_timeout(c, 60);
-    suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("trace", c);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A machine's life, on a machine of cardboard (fake_machine.c) but with the real console, sandbox and threads:
- * how each way to end is answered, that a restart works behind the sandbox, that each failure is one line with its
- * status, and that nothing is left behind.
+ * A machine's life, on a machine of cardboard (fake_machine.c) but with the real console, sandbox and
+ * threads: how each way to end is answered, that a restart works behind the sandbox, that each failure is one
+ * line with its status, and that nothing is left behind.
  */
 #include <check.h>
 #include <poll.h>
@@ -21,6 +21,7 @@
 #include "fake_machine.h"
 #include "host/console.h"
 #include "host/vm.h"
+#include "suite.h"
 
 #define LEFT_BEHIND 99
 
@@ -30,6 +31,7 @@ static char kernel[60], initrd[60], empty[60];
 static char out[65536], err[4096];
 static const char *input; /* what standard input has, then it ends; NULL: it stays open and silent */
 static int send_signal;   /* sent once the guest has said "ready" */
+static bool send_twice;   /* and again once it has been asked to power off */
 
 static void file_make(char *path, const char *name, const char *text)
 {
@@ -60,6 +62,7 @@ static void setup(void)
     c.vcpus = 2;
     input = NULL;
     send_signal = 0;
+    send_twice = false;
 }
 
 static void teardown(void)
@@ -132,6 +135,10 @@ static int run(void)
         if (send_signal && !sent && (strstr(out, "ready") || strstr(err, "preserved"))) {
             kill(pid, send_signal);
             sent = true;
+        }
+        if (send_twice && strstr(err, "asked to power off")) {
+            kill(pid, send_signal);
+            send_twice = false;
         }
         if (!((fds[0].revents | fds[1].revents) & POLLIN) && fds[0].revents & fds[1].revents & POLLHUP)
             break;
@@ -352,6 +359,32 @@ START_TEST(signals)
         ck_assert_int_eq(run_status(), EXIT_STATUS_SIGNAL + all[i]);
         ck_assert_str_eq(err, "");
     }
+}
+END_TEST
+
+/* A guest that listens is asked by SIGTERM and SIGINT, and isn't restarted whatever is configured. */
+START_TEST(signal_asks)
+{
+    fake.guest = guest_ready;
+    fake.listens = fake.obeys = true;
+    c.on_poweroff = VM_RESTART;
+    for (unsigned i = 0; i < 2; i++) {
+        send_signal = i ? SIGINT : SIGTERM;
+        ck_assert_int_eq(run_status(), EXIT_STATUS_OK);
+        ck_assert_ptr_nonnull(strstr(err, "asked to power off"));
+    }
+    send_signal = SIGHUP;
+    ck_assert_int_eq(run_status(), EXIT_STATUS_SIGNAL + SIGHUP);
+}
+END_TEST
+
+START_TEST(second_signal_ends)
+{
+    fake.guest = guest_ready;
+    fake.listens = true;
+    send_signal = SIGTERM;
+    send_twice = true;
+    ck_assert_int_eq(run_status(), EXIT_STATUS_SIGNAL + SIGTERM);
 }
 END_TEST
 
@@ -655,10 +688,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("vm");
     TCase *t = tcase_create("vm");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_set_timeout(t, 30);
     tcase_add_checked_fixture(t, setup, teardown);
@@ -670,6 +700,8 @@ int main(void)
     tcase_add_test(t, other_ends);
     tcase_add_test(t, preserved_until_signal);
     tcase_add_test(t, signals);
+    tcase_add_test(t, signal_asks);
+    tcase_add_test(t, second_signal_ends);
     tcase_add_test(t, signal_while_building);
     tcase_add_test(t, vcpus_come_and_go);
     tcase_add_test(t, pipes);
@@ -684,9 +716,5 @@ int main(void)
     tcase_add_test(t, bad_words);
     tcase_add_test(t, stats);
     tcase_add_test(t, stats_of_one);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run("vm", t);
 }

@@ -7,6 +7,7 @@
 
 #include "base/debug.h"
 #include "host/vm.h"
+#include "suite.h"
 
 static char why[300];
 
@@ -110,7 +111,10 @@ START_TEST(fits_together)
 }
 END_TEST
 
-/* A trace file alone asks for the trace; with a summary, for the summary only. A watchdog is a crash unless said. */
+/*
+ * A trace file alone asks for the trace; with a summary, for the summary only. A watchdog is a crash unless
+ * said.
+ */
 START_TEST(implied)
 {
     struct vm_config c;
@@ -156,10 +160,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("vm_config");
     TCase *t = tcase_create("vm_config");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, memory_sizes);
     tcase_add_test(t, memory_refused);
@@ -167,9 +168,5 @@ int main(void)
     tcase_add_test(t, fits_together);
     tcase_add_test(t, implied);
     tcase_add_test(t, debug_lists);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run("vm_config", t);
 }

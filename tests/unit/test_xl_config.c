@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "host/xl_config.h"
+#include "suite.h"
 
 static struct vm_config c;
 static char why[400];
@@ -176,10 +177,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("xl_config");
     TCase *t = tcase_create("xl_config");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, complete);
     tcase_add_test(t, cmdline);
@@ -188,9 +186,5 @@ int main(void)
     tcase_add_test(t, bad);
     tcase_add_test(t, nul_byte);
     tcase_add_test(t, files);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run("xl_config", t);
 }

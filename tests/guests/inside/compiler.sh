@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A C compiler works in the guest: tcc, dynamically linked against glibc by Debian, compiles programs that then run, statically linked
-# against musl; and it compiles and runs in memory, which is self-modifying code as users have it.
+# A C compiler works in the guest: tcc, dynamically linked against glibc by Debian, compiles programs that
+# then run, statically linked against musl; and it compiles and runs in memory, which is self-modifying code
+# as users have it.
 fail() { echo "$*"; cat /tmp/out 2>/dev/null; exit 1; }
 cd /tmp || exit 1
 command -v tcc >/dev/null || { echo "the image was built without tcc"; exit 77; }
@@ -28,21 +29,27 @@ int main(int argc, char **argv)
 }
 END
 for round in 1 2; do
-    $tcc -static -o sieve $musl/crt1.o $musl/crti.o sieve.c $musl/libc.a $musl/crtn.o $libtcc/libtcc1.a >out 2>&1 ||
+    $tcc -static -o sieve $musl/crt1.o $musl/crti.o sieve.c $musl/libc.a $musl/crtn.o $libtcc/libtcc1.a \
+        >out 2>&1 ||
         fail "round $round: tcc failed"
-    [ "$(./sieve 1000000)" = "78498 2.887328" ] || fail "round $round: the compiled program says '$(./sieve 1000000)'"
+    [ "$(./sieve 1000000)" = "78498 2.887328" ] ||
+        fail "round $round: the compiled program says '$(./sieve 1000000)'"
 done
 # Two hundred functions, each its own answer.
 {
     echo '#include <stdio.h>'
     i=0
-    while [ $i -lt 200 ]; do echo "unsigned f$i(unsigned x) { return x * ${i}u + (x >> $((i % 30))); }"; i=$((i + 1)); done
+    while [ $i -lt 200 ]; do
+        echo "unsigned f$i(unsigned x) { return x * ${i}u + (x >> $((i % 30))); }"
+        i=$((i + 1))
+    done
     echo 'int main(void) { unsigned x = 1;'
     i=0
     while [ $i -lt 200 ]; do echo "x ^= f$i(x + $i);"; i=$((i + 1)); done
     echo 'printf("%u\n", x); return 0; }'
 } >many.c
-$tcc -static -o many $musl/crt1.o $musl/crti.o many.c $musl/libc.a $musl/crtn.o $libtcc/libtcc1.a >out 2>&1 || fail "tcc failed on many.c"
+$tcc -static -o many $musl/crt1.o $musl/crti.o many.c $musl/libc.a $musl/crtn.o $libtcc/libtcc1.a >out 2>&1 ||
+    fail "tcc failed on many.c"
 [ "$(./many)" = 2826998472 ] || fail "many says '$(./many)'"
 cat >run.c <<'END'
 int printf(const char *, ...);

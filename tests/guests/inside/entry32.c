@@ -68,9 +68,11 @@ int main(void)
 {
     int ends[2];
     char text[8] = "";
-    long low = (long)map_pages(1, PROT_READ | PROT_WRITE);
+    long low;
 
-#ifdef __x86_64__
+#ifndef __x86_64__
+    low = (long)map_pages(1, PROT_READ | PROT_WRITE);
+#else
     low = (long)mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
     CHECK(low > 0 && low < 0x100000000);
     errno = 0;

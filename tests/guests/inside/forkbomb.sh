@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A fork bomb of bounded size goes off and is over: 2^8 shells at once, twice; then one that runs into its process limit. Afterwards the
-# machine is as it was. A hypervisor that leaks pinned page tables runs out here.
+# A fork bomb of bounded size goes off and is over: 2^8 shells at once, twice; then one that runs into its
+# process limit. Afterwards the machine is as it was. A hypervisor that leaks pinned page tables runs out
+# here.
 fail() { echo "$*"; exit 1; }
 bomb() {
     if [ "$1" -eq 0 ]; then

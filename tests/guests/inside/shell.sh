@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Ordinary shell work gives the answers it gives everywhere: loops, pipes, arithmetic, redirection, here documents, background jobs,
-# traps. Thousands of short processes, each with its fork, exec, page faults and exit.
+# Ordinary shell work gives the answers it gives everywhere: loops, pipes, arithmetic, redirection, here
+# documents, background jobs, traps. Thousands of short processes, each with its fork, exec, page faults and
+# exit.
 fail() { echo "$*"; exit 1; }
 is() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; }
 cd /tmp || exit 1

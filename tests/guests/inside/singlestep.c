@@ -211,7 +211,8 @@ static void string_instructions(void)
     __asm__ volatile("fxrstor %0" : : "m"(area));
 }
 
-/* The child stops behind each of the four elements, in the middle of the instruction: SDM vol. 3, 17.3.1.2. */
+/* The child stops behind each of the four elements, in the middle of the instruction: SDM vol. 3,
+ * 17.3.1.2. */
 static void expect_element_stops(pid_t child)
 {
     for (unsigned i = 0; i < 4; i++) {

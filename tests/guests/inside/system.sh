@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The system looks healthy from inside: every CPU is up and takes timer interrupts, idle is idle, random numbers come, all CPUs can be
-# used at once, /proc and /sys can be read from end to end.
+# The system looks healthy from inside: every CPU is up and takes timer interrupts, idle is idle, random
+# numbers come, all CPUs can be used at once, /proc and /sys can be read from end to end.
 fail() { echo "$*"; exit 1; }
-[ "$(grep -c ^processor /proc/cpuinfo)" = "$(nproc)" ] || fail "/proc/cpuinfo has $(grep -c ^processor /proc/cpuinfo) of $(nproc) CPUs"
+[ "$(grep -c ^processor /proc/cpuinfo)" = "$(nproc)" ] ||
+    fail "/proc/cpuinfo has $(grep -c ^processor /proc/cpuinfo) of $(nproc) CPUs"
 cpus=$(nproc)
 # Each CPU's busy time grows when it is given work.
 cpu=0
@@ -16,9 +17,11 @@ done
 idle_before=$(awk '$1 == "cpu" { print $5 }' /proc/stat)
 sleep 1
 idle_after=$(awk '$1 == "cpu" { print $5 }' /proc/stat)
-[ $((idle_after - idle_before)) -ge $((30 * cpus)) ] || fail "idle for $((idle_after - idle_before)) ticks of $((100 * cpus)) in a second's sleep"
+[ $((idle_after - idle_before)) -ge $((30 * cpus)) ] ||
+    fail "idle for $((idle_after - idle_before)) ticks of $((100 * cpus)) in a second's sleep"
 [ "$(dd if=/dev/urandom bs=4096 count=64 2>/dev/null | wc -c)" -eq 262144 ] || fail "/dev/urandom"
-for file in /proc/interrupts /proc/meminfo /proc/vmstat /proc/zoneinfo /proc/iomem /proc/self/maps /proc/timer_list /proc/schedstat; do
+for file in /proc/interrupts /proc/meminfo /proc/vmstat /proc/zoneinfo /proc/iomem /proc/self/maps \
+    /proc/timer_list /proc/schedstat; do
     [ ! -r $file ] || cat $file >/dev/null || fail "$file can't be read"
 done
 # Some attributes refuse to be read; none may hang.
@@ -27,6 +30,8 @@ timeout 60 xargs -n 100 head -q -c 4096 </tmp/attributes >/dev/null 2>&1
 [ $? -ne 143 ] || fail "reading attributes under /sys didn't end"
 if [ -r /sys/hypervisor/type ]; then
     [ "$(cat /sys/hypervisor/type)" = xen ] || fail "the hypervisor says it is '$(cat /sys/hypervisor/type)'"
-    [ ! -r /sys/hypervisor/guest_type ] || [ "$(cat /sys/hypervisor/guest_type)" = PV ] || fail "guest type $(cat /sys/hypervisor/guest_type)"
-    [ "$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)" = xen ] || fail "the clock source is not xen"
+    [ ! -r /sys/hypervisor/guest_type ] || [ "$(cat /sys/hypervisor/guest_type)" = PV ] ||
+        fail "guest type $(cat /sys/hypervisor/guest_type)"
+    [ "$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)" = xen ] ||
+        fail "the clock source is not xen"
 fi

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A command line or a configuration that can't be: one line that names the thing, and status 2 (usage); status 1 where the host is full.
+# A command line or a configuration that can't be: one line that names the thing, and status 2 (usage); status
+# 1 where the host is full.
 # quick
 . tests/guests/lib.sh
 

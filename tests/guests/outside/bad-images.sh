@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Kernels and initrds that can't be booted: missing, empty, truncated at many places, no kernel at all, no PV entry, too big for the memory: one
-# line that names the file, and status 3. Whatever bits are flipped in one, diptych itself ends by its own exit, in time.
+# Kernels and initrds that can't be booted: missing, empty, truncated at many places, no kernel at all, no PV
+# entry, too big for the memory: one line that names the file, and status 3. Whatever bits are flipped in one,
+# diptych itself ends by its own exit, in time.
 # quick
 . tests/guests/lib.sh
 
@@ -28,7 +29,8 @@ try bad-kernel-program busybox "$files/busybox"
 cp "$image" "$files/unreadable"
 chmod 000 "$files/unreadable"
 try bad-kernel-unreadable unreadable "$files/unreadable"
-refuses bad-initrd-missing 3 no-initrd run --type pv --kernel "$image" --initrd "$files/no-initrd" --memory 256M
+refuses bad-initrd-missing 3 no-initrd run --type pv --kernel "$image" --initrd "$files/no-initrd" \
+    --memory 256M
 refuses bad-initrd-empty 3 empty run --type pv --kernel "$image" --initrd "$files/empty" --memory 256M
 refuses bad-initrd-directory 3 files run --type pv --kernel "$image" --initrd "$files" --memory 256M
 truncate -s 400M "$files/big"
@@ -50,7 +52,8 @@ survives() {
     label=$1
     shift
     limit=30
-    diptych run --type pv --memory 256M --cmdline 'console=hvc0 quiet panic=-1 diptych_do=poweroff' --on-reboot destroy "$@"
+    diptych run --type pv --memory 256M --cmdline 'console=hvc0 quiet panic=-1 diptych_do=poweroff' \
+        --on-reboot destroy "$@"
     case $status in
     0 | 3 | 4 | 5) ok "$label" ;;
     124 | 137) not_ok "$label" "still there after $limit s" ;;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Each stock kernel boots with 1, 2 and 4 vCPUs to its first program, sees that many CPUs, powers itself off with status 0, and
-# its log is that of a healthy machine. A hypervisor that gets the ABI wrong panics, warns or hangs here.
+# Each stock kernel boots with 1, 2 and 4 vCPUs to its first program, sees that many CPUs, powers itself off
+# with status 0, and its log is that of a healthy machine. A hypervisor that gets the ABI wrong panics, warns
+# or hangs here.
 # quick
 . tests/guests/lib.sh
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Over a minute the guest's clocks, of uptime and of the day, keep within 1 % of the host's, and the guest's idea of the date is the host's.
+# Over a minute the guest's clocks, of uptime and of the day, keep within 1 % of the host's, and the guest's
+# idea of the date is the host's.
 . tests/guests/lib.sh
 
 kernel bookworm-cloud || { skip clock "the kernel could not be fetched"; exit 0; }
-sh $here/boot.sh --timeout 200 --kernel "$image" --initrd "$demo" --cmdline 'quiet panic=-1 diptych_do=clock diptych_seconds=60' \
+sh $here/boot.sh --timeout 200 --kernel "$image" --initrd "$demo" \
+    --cmdline 'quiet panic=-1 diptych_do=clock diptych_seconds=60' \
     </dev/null 2>"$work/stderr" | while read -r word uptime date _; do
     [ "$word" = clock ] && echo "$(date +%s%N) $uptime ${date%?}" # the terminal's carriage return
 done >"$work/stamps"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The same kernel boots from every kind of file: Debian's bzImage as it is, and its plain ELF, unpacked by the tools of the compression.
+# The same kernel boots from every kind of file: Debian's bzImage as it is, and its plain ELF, unpacked by the
+# tools of the compression.
 . tests/guests/lib.sh
 
 needs_diptych compressions

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# On a terminal the console is the guest's: Ctrl-C interrupts what runs in the guest, not the guest; the window's size gets there; Ctrl-] leaves
-# with status 6; the terminal's settings are as before, afterwards. Played on a pseudo-terminal by script(1).
+# On a terminal the console is the guest's: Ctrl-C interrupts what runs in the guest, not the guest; the
+# window's size gets there; Ctrl-] leaves with status 6; the terminal's settings are as before, afterwards.
+# Played on a pseudo-terminal by script(1).
 # quick
 . tests/guests/lib.sh
 
@@ -42,5 +43,6 @@ session_kill
 if [ -s "$work/stty-after" ] && cmp -s "$work/stty-before" "$work/stty-after"; then
     ok terminal-restored
 else
-    not_ok terminal-restored "settings differ: $(diff "$work/stty-before" "$work/stty-after" | tr '\n' ' ' | cut -c1-150)"
+    not_ok terminal-restored \
+        "settings differ: $(diff "$work/stty-before" "$work/stty-after" | tr '\n' ' ' | cut -c1-150)"
 fi

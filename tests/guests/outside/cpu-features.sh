@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the host's CPU can do for programs, the guest's kernel sees and offers: AVX2 is no use to a guest whose kernel believes that the
-# CPU can't save its registers. And what --cpu takes away is gone.
+# What the host's CPU can do for programs, the guest's kernel sees and offers: AVX2 is no use to a guest whose
+# kernel believes that the CPU can't save its registers. And what --cpu takes away is gone.
 # quick
 . tests/guests/lib.sh
 
@@ -17,7 +17,8 @@ flags() {
 flags
 host=" $(sed -n 's/^flags[^:]*: //p' /proc/cpuinfo | head -n 1) "
 missing=
-for feature in fpu cmov cx8 fxsr sse sse2 pni ssse3 cx16 sse4_1 sse4_2 movbe popcnt aes pclmulqdq xsave avx f16c fma avx2 bmi1 bmi2 lm nx syscall; do
+for feature in fpu cmov cx8 fxsr sse sse2 pni ssse3 cx16 sse4_1 sse4_2 movbe popcnt aes pclmulqdq xsave avx \
+    f16c fma avx2 bmi1 bmi2 lm nx syscall; do
     case $host in *" $feature "*) ;; *) continue ;; esac
     case $flags in *" $feature "*) ;; *) missing="$missing $feature" ;; esac
 done

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Power-off, reboot and panic each end as configured, with the documented exit status: on the command line and in a file of xl's syntax.
+# Power-off, reboot and panic each end as configured, with the documented exit status: on the command line and
+# in a file of xl's syntax.
 # quick
 . tests/guests/lib.sh
 
@@ -17,7 +18,8 @@ k="--kernel $image --initrd $demo"
     ends end-panic-destroy 4
 }
 
-# restarts NAME DO OPTION...: the guest ends itself again and again and is started again: a third first line, then our SIGTERM.
+# restarts NAME DO OPTION...: the guest ends itself again and again and is started again: a third first line,
+# then our SIGTERM.
 restarts() {
     label=$1
     do=$2

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# GRUB's own PV image, which shares no code with Linux, starts, runs its script and powers off; and it loads and starts a stock kernel with
-# its initrd out of a memory disk, as pv-grub does, which needs the hypervisor to be told about a second kernel's page tables by a first.
+# GRUB's own PV image, which shares no code with Linux, starts, runs its script and powers off; and it loads
+# and starts a stock kernel with its initrd out of a memory disk, as pv-grub does, which needs the hypervisor
+# to be told about a second kernel's page tables by a first.
 . tests/guests/lib.sh
 
 needs_diptych grub
@@ -12,7 +13,8 @@ command -v grub-mkimage >/dev/null && [ -d /usr/lib/grub/x86_64-xen ] || {
 # image SCRIPT MEMDISK-TAR
 image() {
     grub-mkimage -O x86_64-xen -c "$1" -m "$2" -o "$work/grub.bin" \
-        echo halt reboot linux memdisk tar test sleep hashsum gcry_sha256 cat ls normal 2>"$work/mkimage" || return 1
+        echo halt reboot linux memdisk tar test sleep hashsum gcry_sha256 cat ls normal 2>"$work/mkimage" ||
+            return 1
     chmod 644 "$work/grub.bin"
 }
 mkdir "$work/disk"
@@ -43,8 +45,10 @@ done
 
 # As plain ELF: GRUB 2.06 unpacks neither the filtered xz nor the zstd of Debian's kernels.
 name=bookworm-cloud
-[ -s "$stage/kernels/$name/vmlinuz" ] || { skip "grub-linux-$name" "the kernel could not be fetched"; exit 0; }
-payload "$stage/kernels/$name/vmlinuz" "$work/disk/vmlinux" || { not_ok "grub-linux-$name" "no ELF in its payload"; exit 0; }
+[ -s "$stage/kernels/$name/vmlinuz" ] ||
+    { skip "grub-linux-$name" "the kernel could not be fetched"; exit 0; }
+payload "$stage/kernels/$name/vmlinuz" "$work/disk/vmlinux" ||
+    { not_ok "grub-linux-$name" "no ELF in its payload"; exit 0; }
 cp "$demo" "$work/disk/initrd"
 tar -C "$work/disk" -cf "$work/disk.tar" .
 cat >"$work/script" <<'END'

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Every property in tests/guests/inside holds in a guest: on each distribution's cloud kernel, with 2 vCPUs, and once more with one.
-# A test that takes the guest with it fails, and the guest is started again for those behind it.
+# Every property in tests/guests/inside holds in a guest: on each distribution's cloud kernel, with 2 vCPUs,
+# and once more with one. A test that takes the guest with it fails, and the guest is started again for those
+# behind it.
 # quick
 . tests/guests/lib.sh
 
@@ -17,7 +18,8 @@ session() {
         if grep -q '^@@ end' "$work/console.lines"; then
             promised=$(sed -n 's/^@@ end //p' "$work/console.lines")
             arrived=$(grep -c -E '^@@ (ok|not ok|skip) ' "$work/console.lines")
-            [ "$promised" = "$arrived" ] || not_ok "inside-$label-console" "$arrived of $promised results came out of the console"
+            [ "$promised" = "$arrived" ] ||
+                not_ok "inside-$label-console" "$arrived of $promised results came out of the console"
             [ $status -eq 0 ] || not_ok "inside-$label-end" "status $status after the last test: $(said)"
             return
         fi

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Guests get the memory they were promised, from little to 16 GiB, and the host pays only for what is touched: a guest of 16 GiB that does nothing
-# costs less than 1.5 GiB (its own page structures are 1.6 % of it, its P2M and the host's tables another part).
+# Guests get the memory they were promised, from little to 16 GiB, and the host pays only for what is touched:
+# a guest of 16 GiB that does nothing costs less than 1.5 GiB (its own page structures are 1.6 % of it, its
+# P2M and the host's tables another part).
 . tests/guests/lib.sh
 
 needs_diptych memory
@@ -8,7 +9,8 @@ kernel bookworm-cloud || { skip memory "the kernel could not be fetched"; exit 0
 for size in 128 512 2048 16384; do
     limit=120
     # The largest resident size, of the process that timeout(1) starts.
-    session_start sh $here/boot.sh --timeout $limit --kernel "$image" --initrd "$demo" --memory ${size}M --cmdline 'quiet panic=-1'
+    session_start sh $here/boot.sh --timeout $limit --kernel "$image" --initrd "$demo" --memory ${size}M \
+        --cmdline 'quiet panic=-1'
     if ! session_expect 1 'guest:[^ ]*# ' 100; then
         not_ok "memory-$size" "no prompt: $(said)"
         session_kill

@@ -109,7 +109,7 @@ static void test_runstate(void)
 {
     static struct vcpu_runstate_info area;
     struct vcpu_register_runstate_memory_area reg = {.addr.v = &area};
-    struct vcpu_runstate_info now;
+    struct vcpu_runstate_info now = {0};
     uint64_t sum;
 
     check_eq(hc_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &reg), 0, "register runstate area");

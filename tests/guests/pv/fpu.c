@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * fpu_taskswitch: with the flag set, the next x87, MMX or SSE instruction raises #NM, whose delivery clears
- * the flag; FPU state survives hypercalls, events and exceptions. The x87 pointers are the guest's: where its last x87 instruction
- * was, or nothing; or what it has loaded.
+ * the flag; FPU state survives hypercalls, events and exceptions. The x87 pointers are the guest's: where its
+ * last x87 instruction was, or nothing; or what it has loaded.
  *
- * A broken engine runs the instruction, raises #NM for ever, lets its own code disturb the registers, or shows where it keeps translated
- * code and guest memory.
+ * A broken engine runs the instruction, raises #NM for ever, lets its own code disturb the registers, or
+ * shows where it keeps translated code and guest memory.
  */
 #include "pvtest.h"
 
@@ -17,6 +17,7 @@ static void nm_handler(struct trap_frame *f)
     nm_count++;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): the instruction is a string literal that joins others */
 #define RAISES_NM(instruction)                                                       \
     do {                                                                             \
         nm_count = 0;                                                                \
@@ -26,6 +27,7 @@ static void nm_handler(struct trap_frame *f)
         __asm__ volatile(instruction : : : "memory");                                \
         check_eq(nm_count, 1, instruction " again");                                 \
     } while (0)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static void test_taskswitch(void)
 {
@@ -62,7 +64,7 @@ static void test_state(void)
 #define SET(n)                                                                   \
     __asm__ volatile("movq %0, %%xmm" #n "; pshufd $0x44, %%xmm" #n ", %%xmm" #n \
                      :                                                           \
-                     : "r"(0x0101010101010101UL * (n + 1)))
+                     : "r"(0x0101010101010101UL * ((n) + 1)))
 #define GET(n) __asm__ volatile("movdqa %%xmm" #n ", %0" : "=m"(save[n]))
     SET(0);
     SET(1);

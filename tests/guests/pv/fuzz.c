@@ -113,7 +113,9 @@ static void mmu_updates(struct mmu_update *u, unsigned n, bool own)
     for (unsigned i = 0; i < n; i++) {
         u[i].ptr = (one_in(4) ? number() : victim_ma[below(VICTIMS)] + below(4096)) & ~3UL;
         u[i].ptr |= below(4);
-        /* Entries of the tables in use: only what must be refused, and where nothing can write to the list. */
+        /*
+         * Entries of the tables in use: only what must be refused, and where nothing can write to the list.
+         */
         if (own && one_in(8)) {
             u[i].ptr = pte_machine((uint64_t)victim[below(VICTIMS)], below(4) + 1) | MMU_NORMAL_PT_UPDATE;
             u[i].val = (1UL << 47) | next() % 4096 << 12 | PTE_RAM;
@@ -210,6 +212,7 @@ static void multicall_fill(struct call *c, unsigned depth)
 }
 
 /* Makes up a call. */
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): one case a hypercall, each a few choices */
 static void call_make(struct call *c, unsigned depth)
 {
     void *buf = scratch + below(1024) / 8 * 8;

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs the PV test guests, each in a hypervisor of its own, and prints "ok" or "not ok" for each, then one summary line.
-# Usage: run-pv.sh [-v] [GUEST...]      -v: print the console of every guest; DIPTYCH: the command to test
+# Runs the PV test guests, each in a hypervisor of its own, and prints "ok" or "not ok" for each, then one
+# summary line. Usage: run-pv.sh [-v] [GUEST...]      -v: print the console of every guest; DIPTYCH: the
+# command to test
 #
 # A guest's source says in its first lines how it is run:
 #   // vcpus: N        default 1
@@ -31,6 +32,18 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
+# Guests run as an ordinary user: when we are root, as nobody, who may not be able to read this tree.
+as_user=
+if [ "$(id -u)" = 0 ]; then
+    as_user='setpriv --reuid=65534 --regid=65534 --clear-groups'
+    mkdir "$work/guests"
+    find "$guests" -maxdepth 1 -type f -perm -100 -exec cp {} "$work/guests/" \;
+    cp "$diptych" "$work/diptych"
+    chmod -R a+rX "$work"
+    guests=$work/guests
+    diptych=$work/diptych
+fi
+
 # directive NAME DEFAULT: what the source at hand says.
 directive() {
     value=$(sed -n "s|^// $1: *||p" "$source" | head -n 1)
@@ -58,7 +71,8 @@ verdict() {
 
 # run NAME CMDLINE
 run() {
-    timeout "$(directive timeout 60)" "$diptych" run --type pv --kernel "$guests/$1" --name "$1" \
+    # shellcheck disable=SC2086
+    timeout "$(directive timeout 60)" $as_user "$diptych" run --type pv --kernel "$guests/$1" --name "$1" \
         --memory "$(directive memory 64M)" --vcpus "$(directive vcpus 1)" --cmdline "$2" \
         </dev/null >"$work/console" 2>"$work/stderr"
     status=$?

@@ -16,9 +16,11 @@
 static char *code, *stack;
 
 /* Pieces of user code; each is copied to USER_CODE and started there. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): the name is declared */
 #define USER(name, text)                    \
     extern const char name[], name##_end[]; \
     __asm__(".pushsection .rodata\n" #name ": " text "\n" #name "_end:\n.popsection\n")
+/* NOLINTEND(bugprone-macro-parentheses) */
 USER(user_syscall, "syscall; ud2");
 USER(user_int80, "int $0x80; ud2");
 USER(user_int3, "int3; ud2");
