@@ -10,7 +10,7 @@ DEPS_TEST := check musl-tools libc6-dev-i386 gcc-multilib tcc file util-linux zs
 DEPS_TEST_OPTIONAL := clang grub-xen-bin grub-common
 # The versions that mk/lint.mk names.
 DEPS_LINT := clang-format-14 clang-tidy-14 check
-DEPS_BENCH := musl-tools gzip
+DEPS_BENCH := gzip cpio util-linux
 DEPS_BENCH_OPTIONAL := qemu-system-x86 user-mode-linux
 
 .PHONY: deps deps-build deps-demo deps-test deps-bench deps-lint

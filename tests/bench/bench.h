@@ -7,6 +7,7 @@
 #ifndef DIPTYCH_BENCH_H
 #define DIPTYCH_BENCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@ extern const char *bench_self;
 
 /* The row's answer was wrong: says so; the exit status will be 1. */
 void bench_wrong(void);
+
+/* Exit status for a process of ours that ends here: 1 when a row's answer was wrong in it, otherwise 0. */
+int bench_status(void);
 
 /* The system refused what the row needs: says so with errno, and ends the program with status 1. */
 _Noreturn void bench_die(const char *what);
@@ -71,5 +75,14 @@ void row_matmul_sse2(uint64_t n);
 void row_matmul_avx2(uint64_t n);
 void row_memcpy(uint64_t n);
 void row_movsb(uint64_t n);
+
+/* programs.c: whole loads. row_build() wants n = 1 and build_prepare() before each call. */
+bool build_possible(void);
+void build_prepare(void);
+void row_build(uint64_t n);
+void tasks_prepare(void);
+bool two_cpus(void);
+void row_one_task(uint64_t n);
+void row_two_tasks(uint64_t n);
 
 #endif
