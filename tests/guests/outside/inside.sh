@@ -12,7 +12,7 @@ session() {
     limit=600
     while :; do
         boot --kernel "$image" --initrd "$stage/tests.cpio.gz" --vcpus "$2" \
-            --cmdline "quiet panic=-1 diptych_do=tests ${after:+diptych_after=$after}"
+            --cmdline "quiet panic=-1 vsyscall=emulate diptych_do=tests ${after:+diptych_after=$after}"
         cp "$work/console.lines" "$work/inside-$label${after:+-after-$after}.log"
         sed -n -E "s/^@@ (ok|not ok|skip) /\1 inside-$label-/p" "$work/console.lines"
         if grep -q '^@@ end' "$work/console.lines"; then
