@@ -9,15 +9,12 @@
 # there is not fetched again, so after the first time no network is needed. --refresh asks for the newest, and
 # keeps what is there if it can't be had.
 #
-# Relies on apt alone: a private apt directory for each suite, filled from the mirror that this machine's apt
-# is configured with. So the chain of trust is Debian's own: InRelease checked by gpgv with
-# debian-archive-keyring, Packages by InRelease, the package by Packages. Nothing is installed and the
-# machine's own apt state is not touched.
+# Beside the image there are its configuration and the modules that tests load (modules/). apt.sh says whom it
+# trusts.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
 top=build/guests
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # name         suite      metapackage
 kernels='
@@ -29,65 +26,12 @@ sid-cloud      sid        linux-image-cloud-amd64
 sid            sid        linux-image-amd64
 '
 
+# What tests/guests/storms loads where it isn't built in; compressed in later kernels.
+modules='*/zram.ko* */zsmalloc.ko* */lzo.ko* */lzo-rle.ko* */lz4.ko* */lz4*_compress.ko* */842_*compress.ko*
+    */zstd_compress.ko* */zlib_deflate.ko*'
+
 say() { echo "fetch-kernel: $*" >&2; }
-
-# targets: "uri suite" of every Debian package index that this machine's apt is configured with.
-targets() {
-    apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 'Component: main' | sort -u
-}
-
-# apt_root SUITE: makes the private apt directory of the suite and prints its path.
-apt_root() {
-    root=$PWD/$top/apt/$1
-    mkdir -p "$root/state/lists/partial" "$root/cache/archives/partial" || return 1
-    : >"$root/status"
-    archive=$(targets | awk '$2 !~ /security|updates|backports|\// && $1 !~ /security/' | awk -v s="$1" '
-        $2 == s { print $1; found = 1; exit }
-        NR == 1 { first = $1 }
-        END { if (!found) print first }' | head -n 1)
-    security=$(targets | awk '$2 ~ /-security$/ { print $1; exit }')
-    if [ -z "$archive" ]; then
-        say "apt has no Debian archive configured (apt-get indextargets names none)"
-        return 1
-    fi
-    {
-        echo "deb [arch=amd64 signed-by=$keyring] $archive $1 main"
-        if [ "$1" != sid ] && [ -n "$security" ]; then
-            echo "deb [arch=amd64 signed-by=$keyring] $security $1-security main"
-        fi
-    } >"$root/sources.list"
-    echo "$root"
-}
-
-# in_root ROOT COMMAND...: apt-get or apt-cache on the private directory.
-in_root() {
-    in_root=$1
-    command=$2
-    shift 2
-    "$command" -q -o Dir::State="$in_root/state" -o Dir::State::status="$in_root/status" \
-        -o Dir::Cache="$in_root/cache" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
-        -o Dir::Etc::sourcelist="$in_root/sources.list" \
-        -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferences=/dev/null \
-        -o Dir::Etc::preferencesparts=/dev/null -o APT::Architecture=amd64 -o APT::Architectures::=amd64 \
-        -o APT::Sandbox::User= -o APT::Get::List-Cleanup=0 -o Acquire::Languages=none \
-        -o Acquire::Retries=3 -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false \
-        -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@"
-}
-
-# update ROOT SUITE: fresh indexes, once a run and suite; an old index does if the mirror is away.
-update() {
-    case " $updated " in *" $2 "*) return 0 ;; esac
-    updated="$updated $2"
-    for pause in 0 5 20; do
-        sleep $pause
-        if in_root "$1" apt-get update >"$1/log" 2>&1 && ! grep -q '^[WE]: Failed' "$1/log"; then
-            return 0
-        fi
-        say "the mirror had trouble with the indexes of $2 (it may be in mid-sync)"
-    done
-    tail -n 3 "$1/log" >&2
-    return 0
-}
+. tests/guests/apt.sh
 
 # depends ROOT PACKAGE: the first kernel package that PACKAGE depends on.
 depends() {
@@ -95,7 +39,7 @@ depends() {
         sed -n 's/^ *|\{0,1\}Depends: \(linux-\(image\|binary\)-[0-9][^ ]*\)$/\1/p' | head -n 1
 }
 
-# unpack DEB DIR: the kernel image and its configuration out of the package; fails when it has no image.
+# unpack DEB DIR: what we want out of the package; fails when it has no image.
 unpack() {
     member=$(dpkg-deb --fsys-tarfile "$1" | tar -t | grep -E '/vmlinuz(-[^/]*)?$' | head -n 1)
     [ -n "$member" ] || return 1
@@ -106,6 +50,13 @@ unpack() {
     if [ -n "$config" ]; then
         dpkg-deb --fsys-tarfile "$1" | tar -x -O "$config" >"$2.new/config"
     fi
+    mkdir "$2.new/modules"
+    # shellcheck disable=SC2086
+    (
+        set -f
+        dpkg-deb --fsys-tarfile "$1" |
+            tar -x -C "$2.new/modules" --wildcards --transform 's,.*/,,' $modules 2>/dev/null
+    )
     dpkg-deb -f "$1" Package Version >"$2.new/package"
     chmod -R a+rX "$2.new"
     rm -rf "$2"
@@ -122,7 +73,7 @@ fetch() {
         next=$(depends "$root" "$package")
         [ -n "$next" ] || break
         package=$next
-        if [ -f "$dir/package" ] && in_root "$root" apt-cache show "$package" 2>/dev/null |
+        if [ -f "$dir/package" ] && [ -d "$dir/modules" ] && in_root "$root" apt-cache show "$package" 2>/dev/null |
             grep '^Version:' | grep -qxF "$(sed -n '/^Version:/p' "$dir/package")" &&
             grep -qxF "Package: $package" "$dir/package"; then
             say "$1: $package is the newest"
@@ -163,7 +114,6 @@ fi
 mkdir -p $top || exit 1
 exec 9>$top/.fetch-lock
 flock 9
-updated=
 status=0
 for name in "$@"; do
     row=$(echo "$kernels" | awk -v n="$name" '$1 == n')
