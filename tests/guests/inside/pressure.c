@@ -158,6 +158,13 @@ static void test_swapping(unsigned long megabytes)
     enum { PROCESSES = 4 };
     size_t pages = megabytes * 256 / PROCESSES;
     pid_t children[PROCESSES];
+    pthread_barrier_t *all_written =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_barrierattr_t shared;
+
+    CHECK(all_written != MAP_FAILED && pthread_barrierattr_init(&shared) == 0);
+    CHECK(pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED) == 0);
+    CHECK(pthread_barrier_init(all_written, &shared, PROCESSES) == 0);
 
     for (unsigned number = 0; number < PROCESSES; number++) {
         children[number] = fork();
@@ -168,6 +175,7 @@ static void test_swapping(unsigned long megabytes)
 
         for (uint32_t i = 0; i < pages; i++)
             page_fill(p + i * PAGE, i + number * 1000000);
+        pthread_barrier_wait(all_written);
         for (uint32_t i = 0; i < pages; i++) {
             size_t at = (i * 7919ul + 13) % pages;
 

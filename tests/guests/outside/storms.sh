@@ -23,7 +23,7 @@ for name in $clouds; do
     cat "$stage/tests.cpio.gz" build/guests/storms.cpio.gz >"$tests"
     [ ! -s "build/guests/modules-$name.cpio.gz" ] || cat "build/guests/modules-$name.cpio.gz" >>"$tests"
     limit=3000
-    memory=1536M
+    memory=3G
     for vcpus in 1 2 4; do
         session "storms-$name-$vcpus" "$tests" "$vcpus" "vsyscall=emulate diptych_limit=600"
     done
