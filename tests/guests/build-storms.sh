@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Builds what outside/storms.sh boots beside tests.cpio.gz, as images that are appended to it (the kernel unpacks one behind the other):
-# build/guests/storms.cpio.gz with gdb, stress-ng, what gdb debugs and the tests in tests/guests/storms, and
-# build/guests/modules-KERNEL.cpio.gz with a kernel's own modules.
+# Builds what outside/storms.sh boots beside tests.cpio.gz, as images that are appended to it (the kernel
+# unpacks one behind the other): build/guests/storms.cpio.gz with gdb, stress-ng, what gdb debugs and the
+# tests in tests/guests/storms, and build/guests/modules-KERNEL.cpio.gz with a kernel's own modules.
 #
 #   build-storms.sh KERNEL...
 set -eu
@@ -31,6 +31,7 @@ for kernel in $kernels; do
     if [ -d "$out/kernels/$kernel/modules" ]; then
         sh tests/guests/initramfs.sh "$out/modules-$kernel.cpio.gz" "$out/kernels/$kernel/modules=modules"
     else
-        echo "guests: $kernel was fetched without its modules; tests/guests/fetch-kernel.sh --refresh $kernel gets them" >&2
+        echo "guests: $kernel was fetched without its modules;" \
+            "tests/guests/fetch-kernel.sh --refresh $kernel gets them" >&2
     fi
 done

@@ -73,7 +73,8 @@ fetch() {
         next=$(depends "$root" "$package")
         [ -n "$next" ] || break
         package=$next
-        if [ -f "$dir/package" ] && [ -d "$dir/modules" ] && in_root "$root" apt-cache show "$package" 2>/dev/null |
+        if [ -f "$dir/package" ] && [ -d "$dir/modules" ] &&
+            in_root "$root" apt-cache show "$package" 2>/dev/null |
             grep '^Version:' | grep -qxF "$(sed -n '/^Version:/p' "$dir/package")" &&
             grep -qxF "Package: $package" "$dir/package"; then
             say "$1: $package is the newest"

@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Fetches the Debian programs that tests/guests/storms runs in guests, gdb and stress-ng of Debian 12, with the libraries that they are linked
-# with, and puts them under build/guests/tools as a directory to chroot into.
+# Fetches the Debian programs that tests/guests/storms runs in guests, gdb and stress-ng of Debian 12, with
+# the libraries that they are linked with, and puts them under build/guests/tools as a directory to chroot
+# into.
 #
-# What is there is not fetched again. Prints nothing on stdout; what it does goes to stderr. Relies on apt; see apt.sh.
+# What is there is not fetched again. Prints nothing on stdout; what it does goes to stderr. Relies on apt;
+# see apt.sh.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
@@ -23,7 +25,8 @@ needed() {
     unpacked=$1
     shift
     for file in "$@"; do
-        for library in $(objdump -p "$unpacked/$file" | awk '$1 == "NEEDED" { print $2 }') ld-linux-x86-64.so.2; do
+        libraries=$(objdump -p "$unpacked/$file" | awk '$1 == "NEEDED" { print $2 }')
+        for library in $libraries ld-linux-x86-64.so.2; do
             path=$(cd "$unpacked" && find lib lib64 usr/lib -name "$library" | head -n 1)
             [ -n "$path" ] || { say "$file needs $library, which no package has"; return 1; }
             case " $wanted " in *" $path "*) continue ;; esac
@@ -44,7 +47,8 @@ rm -rf $tools.new $tools.unpacked
 mkdir -p $tools.new/proc $tools.new/sys $tools.new/dev $tools.new/tmp $tools.unpacked
 # Into an empty machine (the private directory's), so with all that they need.
 # shellcheck disable=SC2086
-if ! in_root "$root" apt-get -y --download-only --no-install-recommends install $packages >"$root/log" 2>&1; then
+if ! in_root "$root" apt-get -y --download-only --no-install-recommends install $packages \
+    >"$root/log" 2>&1; then
     tail -n 3 "$root/log" >&2
     exit 1
 fi

@@ -3,9 +3,9 @@
 #
 # Sourced by the tests that run those in tests/guests/inside; after lib.sh.
 
-# session LABEL INITRD VCPUS COMMAND-LINE: boots the kernel in $image, runs the tests in the initramfs, each within the guest's own
-# limit and all within $limit seconds, and passes on what came of each. A test that takes the guest with it
-# fails, and the guest is started again for those behind it. $memory is 512M if unset.
+# session LABEL INITRD VCPUS COMMAND-LINE: boots the kernel in $image, runs the tests in the initramfs, each
+# within the guest's own limit and all within $limit seconds, and passes on what came of each. A test that
+# takes the guest with it fails, and the guest is started again for those behind it. $memory is 512M if unset.
 session() {
     label=$1
     after=
@@ -17,7 +17,8 @@ session() {
         if grep -q '^@@ end' "$work/console.lines"; then
             promised=$(sed -n 's/^@@ end //p' "$work/console.lines")
             arrived=$(grep -c -E '^@@ (ok|not ok|skip) ' "$work/console.lines")
-            [ "$promised" = "$arrived" ] || not_ok "$label-console" "$arrived of $promised results came out of the console"
+            [ "$promised" = "$arrived" ] ||
+                not_ok "$label-console" "$arrived of $promised results came out of the console"
             [ $status -eq 0 ] || not_ok "$label-end" "status $status after the last test: $(said)"
             return
         fi

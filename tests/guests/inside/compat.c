@@ -1,10 +1,10 @@
 /* width: 64 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A 64-bit program that goes to 32-bit code and back by far calls, far jumps and far returns, thousands of times: the same bytes
- * mean other instructions there, system calls come by INT 0x80, faults and timer signals arrive with the 32-bit context and go
- * back to it. LAR, LSL, VERR and VERW say of the selectors what they are. A hypervisor that takes the mode from anything
- * but the code segment runs the wrong instructions.
+ * A 64-bit program that goes to 32-bit code and back by far calls, far jumps and far returns, thousands of
+ * times: the same bytes mean other instructions there, system calls come by INT 0x80, faults and timer
+ * signals arrive with the 32-bit context and go back to it. LAR, LSL, VERR and VERW say of the selectors what
+ * they are. A hypervisor that takes the mode from anything but the code segment runs the wrong instructions.
  */
 #include "check.h"
 
@@ -50,7 +50,10 @@ static void on_tick(int number, siginfo_t *info, void *context)
     ticks_in_32 += ((uintptr_t)registers[REG_CSGSFS] & 0xffff) == CODE32;
 }
 
-/* A far call to 32-bit code, which returns with a far RET of 32-bit operands: both stacks and addresses are below 4 GiB. */
+/*
+ * A far call to 32-bit code, which returns with a far RET of 32-bit operands: both stacks and addresses are
+ * below 4 GiB.
+ */
 static uint32_t run32(size_t offset, uint32_t eax, uint32_t ecx)
 {
     static uint64_t stack;

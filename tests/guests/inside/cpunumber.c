@@ -1,9 +1,9 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which CPU a program runs on: getcpu(), RDTSCP, RDPID, the limit of the segment that Linux keeps for it, and CPUID all name the one
- * that the affinity mask allows, also just after a migration. A hypervisor that answers one of them with the host's
- * CPU, or doesn't switch TSC_AUX and the GDT with the vCPU, fails here.
+ * Which CPU a program runs on: getcpu(), RDTSCP, RDPID, the limit of the segment that Linux keeps for it, and
+ * CPUID all name the one that the affinity mask allows, also just after a migration. A hypervisor that
+ * answers one of them with the host's CPU, or doesn't switch TSC_AUX and the GDT with the vCPU, fails here.
  */
 #include "check.h"
 
@@ -32,7 +32,10 @@ static int has_flag(const char *flag)
     return found;
 }
 
-/* The CPU's number in its topology leaf; what Linux numbers it is another matter, but it must be one for each. */
+/*
+ * The CPU's number in its topology leaf; what Linux numbers it is another matter, but it must be one for
+ * each.
+ */
 static unsigned apic_id(void)
 {
     unsigned a, b, c, d;
@@ -71,8 +74,9 @@ int main(void)
                              : "r"((unsigned)CPU_SEGMENT)
                              : "cc");
             /*
-             * Since 5.13 Linux sets up segment and TSC_AUX in cpu_init_exception_handling(), which a Xen PV guest's
-             * secondary CPUs don't call: there the segment isn't valid, under Xen itself just as here.
+             * Since 5.13 Linux sets up segment and TSC_AUX in cpu_init_exception_handling(), which a Xen PV
+             * guest's secondary CPUs don't call: there the segment isn't valid, under Xen itself just as
+             * here.
              */
             CHECK(valid || cpu != 0);
             if (valid) {

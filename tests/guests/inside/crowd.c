@@ -1,9 +1,10 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A thousand threads at once over futexes: a mutex, a condition, a barrier, a semaphore, thread-local storage, and a ring in which each
- * wakes the next. Every count comes out, nobody sleeps for ever. A hypervisor that loses a wake-up between its CPUs hangs
- * here; one that mixes up FS or GS bases when there are many threads miscounts.
+ * A thousand threads at once over futexes: a mutex, a condition, a barrier, a semaphore, thread-local
+ * storage, and a ring in which each wakes the next. Every count comes out, nobody sleeps for ever. A
+ * hypervisor that loses a wake-up between its CPUs hangs here; one that mixes up FS or GS bases when there
+ * are many threads miscounts.
  */
 #include "check.h"
 

@@ -1,10 +1,11 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a user program may not or hardly do: undefined and privileged instructions, every software interrupt, bad selectors
- * in every way of loading one, stacks nowhere, unmasked floating-point exceptions, misaligned accesses under AC. Each arrives as
- * the signal, code, address, trap number and error code that Linux derives from what the CPU reports. A hypervisor that makes up a
- * fault, or lets one of these through, fails here; siginfo.c has the everyday ones.
+ * What a user program may not or hardly do: undefined and privileged instructions, every software interrupt,
+ * bad selectors in every way of loading one, stacks nowhere, unmasked floating-point exceptions, misaligned
+ * accesses under AC. Each arrives as the signal, code, address, trap number and error code that Linux derives
+ * from what the CPU reports. A hypervisor that makes up a fault, or lets one of these through, fails here;
+ * siginfo.c has the everyday ones.
  */
 #include "check.h"
 
@@ -45,7 +46,10 @@ static void on_signal(int number, siginfo_t *info, void *context)
     siglongjmp(escape, 1);
 }
 
-/* A function with the argument in rax or eax, whose instruction at label at_NAME faults; traps report behind_NAME. */
+/*
+ * A function with the argument in rax or eax, whose instruction at label at_NAME faults; traps report
+ * behind_NAME.
+ */
 #define CASE(name, before, instruction)                                                                      \
     extern const char at_##name[], behind_##name[];                                                          \
     void name(uintptr_t operand);                                                                            \
@@ -296,7 +300,10 @@ static void test_interrupts(void)
     runs("int 4", of_cd04, 0);
     report("int 4", SIGSEGV, SI_KERNEL, 4, 0, 0, (uintptr_t)behind_of_cd04);
     runs("icebp", db_f1, 0);
-    /* A trap, which leaves the instruction behind; hypervisors beneath us have been seen to report it as a fault. */
+    /*
+     * A trap, which leaves the instruction behind; hypervisors beneath us have been seen to report it as a
+     * fault.
+     */
     CHECK(seen.ip == (uintptr_t)behind_db_f1 || seen.ip == (uintptr_t)at_db_f1);
     report("icebp", SIGTRAP, TRAP_BRKPT, 1, 0, seen.ip, seen.ip);
 #ifndef __x86_64__

@@ -1,9 +1,10 @@
 /* width: 64 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Programs own their addresses from the first to the last: page 0, the lowest page that the kernel gives to anybody, both sides of
- * 4 GiB, pages strewn over all 47 bits, and the last page below the end, with code and data on each. Behind the end
- * is nothing. A hypervisor that keeps something of its own in the guest's address space, or folds addresses together, fails here.
+ * Programs own their addresses from the first to the last: page 0, the lowest page that the kernel gives to
+ * anybody, both sides of 4 GiB, pages strewn over all 47 bits, and the last page below the end, with code and
+ * data on each. Behind the end is nothing. A hypervisor that keeps something of its own in the guest's
+ * address space, or folds addresses together, fails here.
  */
 #include "check.h"
 
@@ -11,7 +12,10 @@
 #include <signal.h>
 #include <ucontext.h>
 
-/* The last page of user space is left out by Linux, because of what SYSRET does behind a SYSCALL at its end. */
+/*
+ * The last page of user space is left out by Linux, because of what SYSRET does behind a SYSCALL at its
+ * end.
+ */
 #define USER_END 0x7ffffffff000ul
 
 static sigjmp_buf escape;
@@ -153,8 +157,8 @@ static void test_top(void)
         FAIL("the last page can't be mapped");
     use_page(last);
     /*
-     * Across the end: the fault is at the end, nothing has been written before it. Linux says "present" in the
-     * error code of every address from there on.
+     * Across the end: the fault is at the end, nothing has been written before it. Linux says "present" in
+     * the error code of every address from there on.
      */
     store(last + PAGE - 8, 0x1111111111111111);
     CHECK_EQ(faults(USER_END - 4, 1), 1);

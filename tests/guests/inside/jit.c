@@ -1,10 +1,10 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Code made at run time in the ways that compilers and debuggers make it: written through one mapping of a memfd and run
- * through another, beside the data that it changes, on the page of its own stack, and by another thread with the
- * synchronisation that the architecture asks for. What runs is always what was written last. A hypervisor that keeps
- * stale code, or stale links between pieces of it, computes wrong sums.
+ * Code made at run time in the ways that compilers and debuggers make it: written through one mapping of a
+ * memfd and run through another, beside the data that it changes, on the page of its own stack, and by
+ * another thread with the synchronisation that the architecture asks for. What runs is always what was
+ * written last. A hypervisor that keeps stale code, or stale links between pieces of it, computes wrong sums.
  */
 #include "check.h"
 
@@ -63,8 +63,8 @@ static unsigned char *double_map(size_t pages, unsigned char **writable)
 }
 
 /*
- * A chain of functions, each of which calls the next and adds a constant, at odd distances so that some straddle pages. Any may
- * be rewritten: with another constant, or as the chain's end.
+ * A chain of functions, each of which calls the next and adds a constant, at odd distances so that some
+ * straddle pages. Any may be rewritten: with another constant, or as the chain's end.
  */
 enum { LINKS = 300, STRIDE = 107 };
 
@@ -180,8 +180,8 @@ static void test_execute_right(void)
 }
 
 /*
- * Cross-modifying code: one thread writes function n and publishes n; the other sees n, serialises in the way that is asked
- * for, and has to get n.
+ * Cross-modifying code: one thread writes function n and publishes n; the other sees n, serialises in the way
+ * that is asked for, and has to get n.
  */
 enum way { BY_CPUID, BY_IRET, BY_MEMBARRIER };
 
@@ -251,8 +251,9 @@ static void test_cross(enum way way, uint32_t rounds)
 }
 
 /*
- * Patching under a breakpoint, as debuggers and kernels do: INT3 over the first byte, the rest, the first byte, with every core
- * synchronised between. Who runs the function meanwhile gets the old value, the new one, or the trap.
+ * Patching under a breakpoint, as debuggers and kernels do: INT3 over the first byte, the rest, the first
+ * byte, with every core synchronised between. Who runs the function meanwhile gets the old value, the new
+ * one, or the trap.
  */
 static struct {
     unsigned char *writable, *code;

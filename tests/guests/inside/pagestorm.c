@@ -1,10 +1,10 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Mappings of all kinds, changed at random in all ways, beside a model that says what each page must hold and allow; children
- * check their copy of all of it. Then copy-on-write with writers in every order, stacks that grow, mappings larger than memory, and
- * address spaces shared by vfork and clone. A hypervisor that misses a change of a page table, or flushes too little, or
- * confuses two address spaces, differs from the model.
+ * Mappings of all kinds, changed at random in all ways, beside a model that says what each page must hold and
+ * allow; children check their copy of all of it. Then copy-on-write with writers in every order, stacks that
+ * grow, mappings larger than memory, and address spaces shared by vfork and clone. A hypervisor that misses a
+ * change of a page table, or flushes too little, or confuses two address spaces, differs from the model.
  */
 #include "check.h"
 
@@ -46,8 +46,9 @@ static int try_write(volatile unsigned char *at, unsigned char value)
 }
 
 /*
- * The model: what each page of the arena is. A page's contents is one byte, at an offset that depends on the page; `value` is
- * where it is kept: the page's own, or the file's for a shared mapping and for a private one that hasn't been written yet.
+ * The model: what each page of the arena is. A page's contents is one byte, at an offset that depends on the
+ * page; `value` is where it is kept: the page's own, or the file's for a shared mapping and for a private one
+ * that hasn't been written yet.
  */
 enum kind { NOTHING, ANONYMOUS, PRIVATE_FILE, SHARED_FILE };
 
@@ -70,7 +71,10 @@ static unsigned offset_of(unsigned page)
     return page * 337 % PAGE;
 }
 
-/* A page of a file keeps its byte where its number in the file says, an anonymous one wherever its first place said: at 0. */
+/*
+ * A page of a file keeps its byte where its number in the file says, an anonymous one wherever its first
+ * place said: at 0.
+ */
 static unsigned char *byte_of(unsigned i)
 {
     const struct page *p = &model[i];
@@ -139,7 +143,10 @@ static void map_over(unsigned first, unsigned count, enum kind kind)
         model[first + i] = (struct page){.kind = kind, .protection = protection, .file_page = file_page + i};
 }
 
-/* One run of neighbouring pages that were mapped together goes elsewhere; mremap() refuses to move several mappings at once. */
+/*
+ * One run of neighbouring pages that were mapped together goes elsewhere; mremap() refuses to move several
+ * mappings at once.
+ */
 static void move_page(unsigned from, unsigned to)
 {
     if (from == to || model[from].kind == NOTHING)
@@ -231,7 +238,10 @@ static void storm(unsigned rounds, int depth)
 
                 CHECK(child >= 0);
                 if (child == 0) {
-                    /* Our private pages are a copy; what is written to the file is news to the parent, which learns it below. */
+                    /*
+                     * Our private pages are a copy; what is written to the file is news to the parent,
+                     * which learns it below.
+                     */
                     for (unsigned i = 0; i < PAGES; i++)
                         check_page(i);
                     storm(300, depth - 1);
@@ -250,8 +260,8 @@ static void storm(unsigned rounds, int depth)
 }
 
 /*
- * Parent, child and grandchild write to the same private and shared page in every order; each then sees its own
- * in the private one and the last one's in the shared one.
+ * Parent, child and grandchild write to the same private and shared page in every order; each then sees its
+ * own in the private one and the last one's in the shared one.
  */
 struct turn {
     int go[2], done[2];

@@ -1,9 +1,9 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * I/O ports are a program's only where ioperm() or iopl() gave them to it: each port of the bitmap by itself, wider accesses only
- * if all their ports are; children have a copy. What a port answers is not asked. A PV kernel keeps
- * the bitmap in the hypervisor, which must look at it for each task.
+ * I/O ports are a program's only where ioperm() or iopl() gave them to it: each port of the bitmap by itself,
+ * wider accesses only if all their ports are; children have a copy. What a port answers is not asked. A PV
+ * kernel keeps the bitmap in the hypervisor, which must look at it for each task.
  */
 #include "check.h"
 

@@ -1,11 +1,12 @@
 /* width: 64 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Memory under pressure: pages that KSM merged and writes part again, pages that compaction and move_pages() migrate while they are being
- * written and run, and, where there is swap, far more pages than fit. What is in a page stays in it. A PV kernel moves
- * pages by rewriting page tables behind the program's back; a hypervisor that keeps a stale translation loses writes.
+ * Memory under pressure: pages that KSM merged and writes part again, pages that compaction and move_pages()
+ * migrate while they are being written and run, and, where there is swap, far more pages than fit. What is in
+ * a page stays in it. A PV kernel moves pages by rewriting page tables behind the program's back; a
+ * hypervisor that keeps a stale translation loses writes.
  *
- *   pressure [MEGABYTES]      how much to write to beyond what fits; without, only merging and migration are tried
+ *   pressure [MEGABYTES]    how much to write to, more than fits; without, only merging and migration
  */
 #include "check.h"
 
@@ -93,7 +94,10 @@ static void test_merging(void)
 
 static volatile int moving_over;
 
-/* Holes all over memory make work for compaction; pages are asked to move, and all of memory to be compacted. */
+/*
+ * Holes all over memory make work for compaction; pages are asked to move, and all of memory to be
+ * compacted.
+ */
 static void *keep_moving(void *argument)
 {
     enum { BATCH = 64 };

@@ -1,10 +1,11 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Signals of four sources at once, at a high rate, into code whose every register is known: each handler spoils them all, and
- * each return brings them back. Beside that the rest of the interface: handlers within handlers on the alternate stack, left by
- * siglongjmp; queues of real-time signals; restarted and interrupted system calls; contexts that the handler changes.
- * A hypervisor whose interruption of user code is off by an instruction or a register fails here.
+ * Signals of four sources at once, at a high rate, into code whose every register is known: each handler
+ * spoils them all, and each return brings them back. Beside that the rest of the interface: handlers within
+ * handlers on the alternate stack, left by siglongjmp; queues of real-time signals; restarted and interrupted
+ * system calls; contexts that the handler changes. A hypervisor whose interruption of user code is off by an
+ * instruction or a register fails here.
  */
 #include "check.h"
 
@@ -33,7 +34,10 @@ static void install(int number, void (*handler)(int, siginfo_t *, void *), int f
     CHECK(sigaction(number, &action, NULL) == 0);
 }
 
-/* Loads every general register but the stack pointer from a seed, spins, and says whether all are still right; red zone included. */
+/*
+ * Loads every general register but the stack pointer from a seed, spins, and says whether all are still
+ * right; red zone included.
+ */
 #ifdef __x86_64__
 static uint64_t registers_hold(uint64_t seed, uint64_t spins)
 {
@@ -276,7 +280,10 @@ static void test_queues(void)
         CHECK_EQ(next_value[kind], EACH);
 }
 
-/* A handler may change the context that it goes back to: registers, the place, and vector registers in the saved state. */
+/*
+ * A handler may change the context that it goes back to: registers, the place, and vector registers in the
+ * saved state.
+ */
 extern const char context_load[], context_behind[];
 
 static void on_mend(int number, siginfo_t *info, void *context)

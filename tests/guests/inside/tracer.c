@@ -1,10 +1,11 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What debuggers and emulators do to a child through ptrace: breakpoints written into its code and stepped over, system
- * calls replaced (SYSEMU), watchpoints of every length, registers and vector state changed while it is stopped, steps through repeated
- * string instructions and signal handlers. A hypervisor that runs stale code, steps too far, or restores other state than
- * the tracer wrote, fails here. singlestep.c has the plain cases.
+ * What debuggers and emulators do to a child through ptrace: breakpoints written into its code and stepped
+ * over, system calls replaced (SYSEMU), watchpoints of every length, registers and vector state changed while
+ * it is stopped, steps through repeated string instructions and signal handlers. A hypervisor that runs stale
+ * code, steps too far, or restores other state than the tracer wrote, fails here. singlestep.c has the plain
+ * cases.
  */
 #include "check.h"
 

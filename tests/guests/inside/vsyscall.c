@@ -1,9 +1,10 @@
 /* width: 64 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The vsyscall page, which programs of 2003 call at fixed addresses of the kernel's half: answered by the kernel when it is fetched from
- * (vsyscall=emulate or xonly), legible only with emulate, nothing at all with none, and never writable. On a PV kernel the page is
- * in the user's page table by the hypervisor's grace, and the fetch has to fault with the right error code.
+ * The vsyscall page, which programs of 2003 call at fixed addresses of the kernel's half: answered by the
+ * kernel when it is fetched from (vsyscall=emulate or xonly), legible only with emulate, nothing at all with
+ * none, and never writable. On a PV kernel the page is in the user's page table by the hypervisor's grace,
+ * and the fetch has to fault with the right error code.
  */
 #include "check.h"
 

@@ -1,10 +1,10 @@
 /* width: 64 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Every component of the extended state that CPUID offers (x87, SSE, AVX, and AVX-512 or PKRU where they are) is loaded with
- * XRSTOR, has to outlive a system call, a page fault, a signal, a switch to other tasks with other contents, and comes back
- * by XSAVE to the byte. XSAVEC and XSAVEOPT say the same as XSAVE. A hypervisor that saves less than it
- * offers, or leaves state of one task to the next, fails here.
+ * Every component of the extended state that CPUID offers (x87, SSE, AVX, and AVX-512 or PKRU where they are)
+ * is loaded with XRSTOR, has to outlive a system call, a page fault, a signal, a switch to other tasks with
+ * other contents, and comes back by XSAVE to the byte. XSAVEC and XSAVEOPT say the same as XSAVE. A
+ * hypervisor that saves less than it offers, or leaves state of one task to the next, fails here.
  */
 #include "check.h"
 
@@ -95,7 +95,10 @@ static void area_check(const unsigned char *got, const unsigned char *expected, 
             FAIL("%s: component %u differs", when, c);
 }
 
-/* What happens between XRSTOR and XSAVE: compiled without vector registers, so that all of them are the test's. */
+/*
+ * What happens between XRSTOR and XSAVE: compiled without vector registers, so that all of them are the
+ * test's.
+ */
 #define GENERAL __attribute__((target("general-regs-only"), noinline))
 
 GENERAL static long raw(long number, long a, long b, long c)

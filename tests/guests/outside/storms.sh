@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Every test in tests/guests/inside and tests/guests/storms, with 1, 2 and 4 vCPUs, on each distribution's cloud kernel: gdb, stress-ng and
-# swap beside the quick ones. vsyscall=xonly and none, too, which inside.sh doesn't have. Half an hour a kernel.
+# Every test in tests/guests/inside and tests/guests/storms, with 1, 2 and 4 vCPUs, on each distribution's
+# cloud kernel: gdb, stress-ng and swap beside the quick ones. vsyscall=xonly and none, too, which inside.sh
+# doesn't have. Half an hour a kernel.
 # long
 . tests/guests/lib.sh
 . tests/guests/session-inside.sh

@@ -114,7 +114,10 @@ static void test_faults(void)
     check_eq(out.rip, USER_STACK, "rip");
 }
 
-/* A far call that faults leaves the stack pointer, whichever of its steps it was; it comes in on the kernel's stack. */
+/*
+ * A far call that faults leaves the stack pointer, whichever of its steps it was; the fault comes in on the
+ * kernel's stack.
+ */
 static void test_far_calls(void)
 {
     uint64_t end = USER_STACK + 4096;
