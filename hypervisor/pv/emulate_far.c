@@ -52,7 +52,7 @@ static enum emulated far_jump_or_call(struct insn *in, uint16_t selector, uint64
 
     /* Last, because a fault has to show the old stack pointer, and has changed to the kernel's stack. */
     if (result == EMU_JUMPED && call)
-        insn_set_gpr(in, RSP, v->gpr[RSP] - 2 * n, stack_size);
+        insn_set_gpr(in, RSP, v->gpr[RSP] - 2ul * n, stack_size);
     return result;
 }
 

@@ -44,7 +44,9 @@ static void *take_part(void *argument)
         CHECK(atomic_fetch_add(&inside, 1) < 3);
         atomic_fetch_sub(&inside, 1);
         CHECK(sem_post(&few) == 0);
-        if (pthread_barrier_wait(&barrier) == PTHREAD_BARRIER_SERIAL_THREAD)
+        int who = pthread_barrier_wait(&barrier);
+
+        if (who == PTHREAD_BARRIER_SERIAL_THREAD)
             atomic_fetch_add(&serial, 1);
         /* Everybody has been through this round, and the next has begun for nobody or for some. */
         CHECK(__atomic_load_n(&counted, __ATOMIC_ACQUIRE) >= THREADS * (round + 1));

@@ -21,28 +21,39 @@ static void on_fault(int number)
     siglongjmp(escape, 1);
 }
 
-#define TRY(instruction, port)                                           \
-    ({                                                                   \
-        int faulted_ = sigsetjmp(escape, 1);                             \
-        if (!faulted_) {                                                 \
-            int a_ = 0;                                                  \
-            __asm__ volatile(instruction : "+a"(a_) : "d"(port) : "cc"); \
-        }                                                                \
-        faulted_;                                                        \
-    })
-#define IN8(port)  TRY("inb %%dx, %%al", port)
-#define IN16(port) TRY("inw %%dx, %%ax", port)
-#define IN32(port) TRY("inl %%dx, %%eax", port)
-#define OUT8(port) TRY("outb %%al, %%dx", port)
+enum access { IN8, IN16, IN32, OUT8 };
+
+static int faults(enum access access, int port)
+{
+    int eax = 0;
+
+    if (sigsetjmp(escape, 1))
+        return 1;
+    switch (access) {
+    case IN8:
+        __asm__ volatile("inb %%dx, %%al" : "+a"(eax) : "d"(port));
+        break;
+    case IN16:
+        __asm__ volatile("inw %%dx, %%ax" : "+a"(eax) : "d"(port));
+        break;
+    case IN32:
+        __asm__ volatile("inl %%dx, %%eax" : "+a"(eax) : "d"(port));
+        break;
+    case OUT8:
+        __asm__ volatile("outb %%al, %%dx" : "+a"(eax) : "d"(port));
+        break;
+    }
+    return 0;
+}
 
 static void expect_only(int given)
 {
-    CHECK_EQ(IN8(PORT), !given);
-    CHECK_EQ(OUT8(PORT), !given);
-    CHECK_EQ(IN8(PORT + 1), 1);
-    CHECK_EQ(IN8(PORT - 1), 1);
-    CHECK_EQ(IN16(PORT), 1);
-    CHECK_EQ(IN32(PORT - 3), 1);
+    CHECK_EQ(faults(IN8, PORT), !given);
+    CHECK_EQ(faults(OUT8, PORT), !given);
+    CHECK_EQ(faults(IN8, PORT + 1), 1);
+    CHECK_EQ(faults(IN8, PORT - 1), 1);
+    CHECK_EQ(faults(IN16, PORT), 1);
+    CHECK_EQ(faults(IN32, PORT - 3), 1);
 }
 
 int main(void)
@@ -65,13 +76,13 @@ int main(void)
         CHECK_EQ(child_status(child), 0);
         expect_only(1);
         CHECK(ioperm(PORT + 1, 3, 1) == 0);
-        CHECK_EQ(IN16(PORT), 0);
-        CHECK_EQ(IN32(PORT), 0);
-        CHECK_EQ(IN32(PORT + 1), 1); /* the last of the four isn't ours */
+        CHECK_EQ(faults(IN16, PORT), 0);
+        CHECK_EQ(faults(IN32, PORT), 0);
+        CHECK_EQ(faults(IN32, PORT + 1), 1); /* the last of the four isn't ours */
         CHECK(ioperm(PORT, 4, 0) == 0);
         expect_only(0);
         CHECK(iopl(3) == 0);
-        CHECK_EQ(IN8(PORT + 1) | IN16(PORT) | IN32(PORT - 3), 0);
+        CHECK_EQ(faults(IN8, PORT + 1) | faults(IN16, PORT) | faults(IN32, PORT - 3), 0);
         CHECK(iopl(0) == 0);
         expect_only(0);
     }

@@ -324,8 +324,8 @@ static void test_changed_context(void)
 {
     install(SIGSEGV, on_mend, 0);
     for (uintptr_t i = 0; i < 2000; i++) {
-        uint32_t in[4] = {(uint32_t)i, 1, 2, 3}, out[4];
-        unsigned char carry;
+        uint32_t in[4] = {(uint32_t)i, 1, 2, 3}, out[4] = {0};
+        unsigned char carry = 0;
 
         CHECK_EQ(load_mended(i, in, out, &carry), i + 1);
         CHECK_EQ(carry, 1);

@@ -43,8 +43,8 @@ static void find_components(void)
         component[i].size = a;
     }
     __cpuid_count(13, 1, a, b, c, d);
-    has_xsaveopt = a & 1;
-    has_xsavec = a >> 1 & 1;
+    has_xsaveopt = (a & 1) != 0;
+    has_xsavec = (a & 2) != 0;
 }
 
 /* An area in the standard format with every component in use and filled from the seed. */
