@@ -32,7 +32,12 @@ void warn_once(bool *said, const char *what, int err)
 }
 
 /* What to do about a stop. */
-enum next { NEXT_RESUME, NEXT_ENTER, NEXT_LEAVE };
+enum next {
+    NEXT_RESUME,
+    NEXT_SIGNAL, /* as RESUME, whatever has kicked us: the stub stops before its next instruction */
+    NEXT_ENTER,
+    NEXT_LEAVE,
+};
 
 struct run {
     struct direct *d;
@@ -177,11 +182,24 @@ static enum next on_signal(struct run *r, int sig)
     }
 }
 
+/*
+ * Whether a signal waits behind the stop.  A kick's stop comes first (Linux, get_signal()); but the signal of an
+ * instruction that has trapped tells of registers that must not go anywhere before it is looked at: rip is behind
+ * INT3 already, and the stub may have another thread of the guest's next.
+ */
+static bool signal_waits(int pid)
+{
+    const struct __ptrace_peeksiginfo_args first = {.off = 0, .flags = 0, .nr = 1};
+    siginfo_t info;
+
+    return stub_ptrace(PTRACE_PEEKSIGINFO, pid, &first, &info) == 1;
+}
+
 static enum next on_stop(struct run *r, int status)
 {
     r->d->stats->stops++;
     if (EVENT(status))
-        return NEXT_RESUME; /* a kick: seen before the stub is resumed */
+        return signal_waits(r->sp->pid) ? NEXT_SIGNAL : NEXT_RESUME; /* a kick, seen before that */
     if (!state_fetch(r->d, r->sp))
         return lost(r);
     return WSTOPSIG(status) == SYSCALL_STOP ? on_syscall(r) : on_signal(r, WSTOPSIG(status));
@@ -244,7 +262,7 @@ static void run(struct run *r)
         }
         place_before(d, r->sp);
         __atomic_store_n(&d->running, r->sp->pid, __ATOMIC_SEQ_CST);
-        if (engine_kicked(r->v)) {
+        if (next != NEXT_SIGNAL && engine_kicked(r->v)) {
             __atomic_store_n(&d->running, 0, __ATOMIC_SEQ_CST);
             r->result = DIRECT_KICKED;
             if (next == NEXT_RESUME && !state_fetch(d, r->sp))

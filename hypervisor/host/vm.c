@@ -44,6 +44,7 @@ static struct {
     const struct vm_config *c;
     struct vm_files files;
     bool sandboxed;
+    char translated[160]; /* why user code doesn't run directly, until it has been said */
 
     /* Any thread. */
     pthread_mutex_t lock; /* guards domain against its being destroyed */
@@ -312,6 +313,10 @@ static int domain_live(struct domain *d, struct vm_failure *f)
     }
     vm_set_reachable(true);
     nr_threads = threads_start(d, thread);
+    if (vm.translated[0] && !vm.thread_error) {
+        diag_warn("%s", vm.translated);
+        vm.translated[0] = '\0';
+    }
     __atomic_store_n(&d->vcpu[0]->online, true, __ATOMIC_RELEASE);
     domain_vcpu_online(d->vcpu[0]);
     domain_wait_end(d);
@@ -446,7 +451,10 @@ static void vm_fail(struct vm_failure *f, enum exit_status status, const char *w
     snprintf(f->why, sizeof(f->why), "%s: %s", what, why);
 }
 
-/* Without direct execution a guest is only slower, so it is said and no more. */
+/*
+ * Without direct execution a guest is only slower, so it is said and no more; and not yet, because what is
+ * missing may keep us from running at all, which is then the one thing to say.
+ */
 static void exec_prepare(const struct vm_config *c)
 {
     const char *why;
@@ -454,12 +462,14 @@ static void exec_prepare(const struct vm_config *c)
 
     if (c->cpu_mask) {
         if (c->exec != EXEC_TRANSLATE && c->exec != EXEC_AUTO)
-            diag_warn("--cpu hides features that user code would find if it ran directly: it is translated");
+            snprintf(vm.translated, sizeof(vm.translated),
+                     "--cpu hides features that user code would find if it ran directly: it is translated");
         return;
     }
     err = engine_exec_prepare(c->exec, c->vcpus, &why);
     if (err)
-        diag_warn("user code can't run directly here and is translated: %s: %s", why, strerror(-err));
+        snprintf(vm.translated, sizeof(vm.translated),
+                 "user code can't run directly here and is translated: %s: %s", why, strerror(-err));
 }
 
 /* Everything that comes once a process. 0, or -1 and *f. */
