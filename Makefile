@@ -30,7 +30,7 @@ LIGHT_FLAGS := -mgeneral-regs-only -minline-all-stringops -fno-stack-protector -
 # The last -fsanitize options win: undefined behaviour is an invalid instruction, which host/fault.c reports.
 LIGHT_FLAGS_checked := -fno-sanitize=all -fsanitize=undefined -fsanitize-undefined-trap-on-error
 LIGHT_FLAGS_ubsan := $(LIGHT_FLAGS_checked)
-LIGHT_DIRS := hypervisor/engine hypervisor/pv hypervisor/cpu hypervisor/mem
+LIGHT_DIRS := hypervisor/direct hypervisor/engine hypervisor/pv hypervisor/cpu hypervisor/mem
 include hypervisor/heavy.mk
 
 LIBS := -lZydis -lxlutil -lxenlight -lz -lbz2 -llzma -llzo2 -lzstd -llz4 -lseccomp -lpthread
@@ -87,5 +87,5 @@ help:
 clean:
 	rm -rf $(B)/release $(B)/debug $(B)/asan $(B)/checked $(B)/ubsan $(B)/tsan $(B)/diptych
 
--include $(HV_OBJS:.o=.d) $(TOOL_OBJS:.o=.d)
+-include $(HV_OBJS:.o=.d) $(TOOL_OBJS:.o=.d) $(wildcard $(O)/tests/unit/*.d)
 -include $(wildcard mk/*.mk)

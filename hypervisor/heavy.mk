@@ -2,6 +2,12 @@
 # engine_heavy_call() or before a guest runs.
 HEAVY_SRCS := \
 	hypervisor/cpu/cpu_policy.c \
+	hypervisor/direct/direct.c \
+	hypervisor/direct/scan.c \
+	hypervisor/direct/space.c \
+	hypervisor/direct/state.c \
+	hypervisor/direct/stub.c \
+	hypervisor/direct/template.c \
 	hypervisor/engine/debug_log.c \
 	hypervisor/engine/decode.c \
 	hypervisor/engine/emulate_decode.c \

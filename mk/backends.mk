@@ -24,5 +24,3 @@ $(O)/tests/unit/test_$(1): $$(call obj,tests/unit/test_$(1).c $$(BACKENDS_SRCS_$
 	$$(CC) $$(CFLAGS_MODE_$$(MODE)) -o $$@ $$^ -lcheck -lsubunit -lm -lrt -lZydis -lpthread $$(LDFLAGS)
 endef
 $(foreach t,$(BACKENDS_UNIT),$(eval $(call BACKENDS_UNIT_RULE,$(t))))
-
--include $(BACKENDS_UNIT_BINS:=.d) $(O)/tests/unit/cpu_fakes.d $(O)/tests/unit/backend_fakes.d

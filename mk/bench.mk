@@ -11,6 +11,7 @@ bench: deps-bench $(B)/bench/bench
 	@sh tests/bench/run.sh $(BENCH_ARGS)
 
 # glibc, because its memcpy chooses by CPUID as a user's programs do.
-$(B)/bench/bench: $(BENCH_SRCS) tests/bench/bench.h | deps-bench
+$(B)/bench/bench: $(BENCH_SRCS) tests/bench/bench.h tests/bench/page.S | deps-bench
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -g -fcf-protection=none -static -o $@ $(BENCH_SRCS)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -g -fcf-protection=none -static -o $@ \
+		tests/bench/page.S $(BENCH_SRCS) tests/bench/page.S

@@ -25,5 +25,3 @@ $(O)/tests/unit/test_$(1): $$(call obj,tests/unit/test_$(1).c $$(CLI_SRCS_$(1)))
 		-lcheck -lsubunit -lm -lrt -lxlutil -lxenlight -lseccomp -lutil -lpthread $$(LDFLAGS)
 endef
 $(foreach t,$(CLI_UNIT),$(eval $(call CLI_UNIT_RULE,$(t))))
-
--include $(patsubst %,$(O)/tests/unit/test_%.d,$(CLI_UNIT)) $(O)/tests/unit/fake_machine.d

@@ -6,7 +6,8 @@ DEPS_BUILD := gcc make pkg-config libc6-dev libzydis-dev libxen-dev zlib1g-dev l
 	liblzo2-dev libzstd-dev liblz4-dev libseccomp-dev
 # What a guest needs to be fetched and put together; ca-certificates for mirrors that speak https.
 DEPS_GUEST := busybox-static cpio gzip gpgv debian-archive-keyring ca-certificates
-DEPS_TEST := check musl-tools libc6-dev-i386 gcc-multilib tcc file util-linux zstd xz-utils bzip2 lz4 lzop
+DEPS_TEST := check musl-tools libc6-dev-i386 gcc-multilib tcc file util-linux zstd xz-utils bzip2 lz4 \
+	lzop binutils
 DEPS_TEST_OPTIONAL := clang grub-xen-bin grub-common
 # The versions that mk/lint.mk names.
 DEPS_LINT := clang-format-14 clang-tidy-14 check

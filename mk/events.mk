@@ -11,5 +11,3 @@ EVENTS_SRCS := $(addprefix hypervisor/pv/,peers.c evtchn.c evtchn_2l.c evtchn_fi
 
 $(EVENTS_UNIT_BINS): $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call obj,$(EVENTS_SRCS))
 	$(CC) $(CFLAGS_MODE_$(MODE)) -o $@ $^ -lcheck -lsubunit -lm -lrt -lpthread $(LDFLAGS)
-
--include $(EVENTS_UNIT_BINS:=.d) $(O)/tests/unit/pv_fakes.d

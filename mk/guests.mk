@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make test: everything, with one line of sums at the end. `make unit`, `fuzz-smoke` and `guest-test` are its
-# parts; QUICK=1 takes the quick subset of the guest tests.
+# parts; QUICK=1 takes the quick subset of the guest tests. `make stress` is what takes too long for it.
 #
 # Other fragments append to UNIT_TESTS, FUZZ_TARGETS and EXTRA_TESTS the paths of programs, each with its
 # rule. A program of EXTRA_TESTS (the CPU test is one) does without arguments as much as `make test` wants of
@@ -9,7 +9,7 @@
 QUICK ?=
 TEST_QUICK := $(if $(QUICK),--quick)
 
-.PHONY: test unit fuzz-smoke guest-test test-programs fetch-kernels
+.PHONY: test unit fuzz-smoke guest-test stress test-programs fetch-kernels
 test: deps-test
 	@$(MAKE) --no-print-directory -k test-programs || \
 		echo "diptych: not everything builds; what is missing counts as failed"
@@ -31,6 +31,13 @@ fuzz-smoke: deps-test
 guest-test: deps-test
 	@$(MAKE) --no-print-directory all pvguests
 	@sh tests/guests/run.sh $(TEST_QUICK)
+
+# Not part of `make test`: gdb, stress-ng, swap and all tests in guests with 1, 2 and 4 vCPUs.
+STRESS_KERNELS ?= bookworm-cloud trixie-cloud
+stress: deps-test
+	@$(MAKE) --no-print-directory all
+	@GUEST_TESTS_SECONDS=14400 TEST_SECONDS=14400 \
+		sh tests/guests/run.sh --kernels '$(STRESS_KERNELS)' storms
 
 # Asks for the newest of every kernel in the table; without it what was fetched once is kept.
 fetch-kernels: deps-demo

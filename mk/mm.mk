@@ -10,5 +10,3 @@ UNIT_TESTS += $(MM_TESTS)
 
 $(MM_TESTS): %: %.o $(MM_WORLD) $(MM_OBJS)
 	$(CC) $(CFLAGS_MODE_$(MODE)) -o $@ $^ -lcheck -lsubunit -lm -lrt -lpthread $(LDFLAGS)
-
--include $(MM_TESTS:=.d) $(MM_WORLD:.o=.d)

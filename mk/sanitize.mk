@@ -4,7 +4,7 @@
 
 # Those with threads, without what needs the engine: TSan doesn't know its fences, nor what translated code
 # does.
-SANITIZE_THREADED := console console_ring domain evtchn mm_fuzz sandbox store time trace vm
+SANITIZE_THREADED := console console_ring domain evtchn mm_fuzz store time trace vm
 SANITIZE_KERNEL ?= bookworm-cloud
 
 # Recursive, as later fragments append to UNIT_TESTS.

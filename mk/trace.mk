@@ -9,5 +9,3 @@ UNIT_TESTS += $(TRACE_TESTS)
 
 $(TRACE_TESTS): %: %.o $(TEST_TRACE_OBJS)
 	$(CC) $(CFLAGS_MODE_$(MODE)) -o $@ $^ -lcheck -lsubunit -lm -lrt -lpthread $(LDFLAGS)
-
--include $(TEST_TRACE_OBJS:.o=.d) $(TRACE_TESTS:=.d)

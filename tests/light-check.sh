@@ -33,6 +33,7 @@ debug                 data  base/debug.c: what --debug asked for
 terminal              data  base/diag.c: whether the terminal is raw
 vcpu_current          data  engine/signal.c: the vCPU of this thread
 translate_block       heavy engine.c calls it in translate_job(), behind engine_xcall()
+direct_run            heavy engine.c calls it in direct_job(), behind engine_xcall()
 emulate_decode        heavy emulate.c calls it behind engine_heavy_call()
 machine_alloc         half  mem/machine.c, whose system calls are raw where light code comes
 machine_free          half  mem/machine.c, whose system calls are raw where light code comes

@@ -130,6 +130,23 @@ static int set_trace_summary(void *ctx, const char *value, char *why, size_t why
     return 0;
 }
 
+static int set_exec(void *ctx, const char *value, char *why, size_t why_size)
+{
+    static const char *const names[] = {[EXEC_TRANSLATE] = "translate",
+                                        [EXEC_DIRECT] = "direct",
+                                        [EXEC_AUTO] = "auto",
+                                        [EXEC_RANDOM] = "random"};
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!strcmp(value, names[i])) {
+            ((struct vm_config *)ctx)->exec = (enum engine_exec)i;
+            return 0;
+        }
+    }
+    snprintf(why, why_size, "'%s' is no way to run user code; ways are auto, translate and direct", value);
+    return -1;
+}
+
 static int set_stats(void *ctx, const char *value, char *why, size_t why_size)
 {
     (void)value, (void)why, (void)why_size;
@@ -172,6 +189,8 @@ static const struct option_row run_options[] = {
      set_on_poweroff},
     {"on-reboot", 0, ARG_REQUIRED, "ACTION", "when it reboots [restart]", set_on_reboot},
     {"on-crash", 0, ARG_REQUIRED, "ACTION", "when it crashes [destroy]", set_on_crash},
+    {"exec", 0, ARG_REQUIRED, "HOW", "how the guest's user code is run: auto, translate,\ndirect [auto]",
+     set_exec},
     {"trace", 0, ARG_OPTIONAL, "FILTER",
      "print hypercalls: names, sub-operations, %groups,\n!names; see diptych(1)", set_trace},
     {"trace-file", 0, ARG_REQUIRED, "FILE", "where the trace goes [standard error]; implies\n--trace",

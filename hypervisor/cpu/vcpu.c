@@ -33,6 +33,8 @@ void vcpu_wait(struct vcpu *v, uint64_t deadline_ns)
     struct timespec until = {.tv_sec = (time_t)(deadline_ns / 1000000000),
                              .tv_nsec = (long)(deadline_ns % 1000000000)};
 
+    if (engine_of(v)->direct)
+        direct_idle(engine_of(v)->direct);
     __atomic_store_n(&v->wake, 1, __ATOMIC_SEQ_CST);
     if (!__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST))
         rawsys_futex_wait(&v->wake, 1, deadline_ns ? &until : NULL);

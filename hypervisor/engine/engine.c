@@ -232,7 +232,7 @@ void engine_fpu_set(struct vcpu *v, const void *fxsave)
 static void select_view(struct engine_vcpu *e, uint32_t mode)
 {
     unsigned view = mode & MODE_USER ? VIEW_USER : VIEW_KERNEL;
-    uint32_t key = mode & ~(MODE_CAREFUL | MODE_STEP);
+    uint32_t key = mode & ~(MODE_CAREFUL | MODE_STEP | MODE_ALONE);
 
     e->cur_view = view;
     e->hot.shadow_base = e->shadow_base[view];
@@ -380,7 +380,7 @@ static enum next leave_indirect(struct engine_vcpu *e, uint32_t mode)
     v->rip = target;
     if (step_done(e, mode) == NEXT_LEAVE)
         return NEXT_LEAVE;
-    if (was_careful || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
+    if (was_careful || mode & MODE_ALONE || __atomic_load_n(&e->hot.kick, __ATOMIC_RELAXED))
         return NEXT_LOOP;
     b = find_block(e, target, mode);
     if (!b)
@@ -463,8 +463,8 @@ static int enter(struct engine_vcpu *e, uint32_t mode, uint32_t form)
         debug_exec(e, b);
         return engine_enter(e->cache.base + b->entry_saved);
     }
-    if (!form && !e->by_block && !(mode & MODE_STEP) && likely(!(debug.mask & ~DEBUG_NO_SANDBOX)) &&
-        gva_canonical(GVA(e->v.rip))) {
+    if (!form && !e->by_block && !(mode & (MODE_STEP | MODE_ALONE)) &&
+        likely(!(debug.mask & ~DEBUG_NO_SANDBOX)) && gva_canonical(GVA(e->v.rip))) {
         e->hot.shadow_rsp = e->shadow[e->cur_view];
         return e->cur_view == VIEW_USER ? engine_enter_user(e->v.rip) : engine_enter_kernel(e->v.rip);
     }
@@ -490,6 +490,8 @@ enum exit_reason engine_run(struct vcpu *v)
     e->hot.flags = flags_pack(v->rflags);
     v->rflags &= ~FLAGS_ARITH;
     v->rflags |= 2;
+    if (e->direct && v->user_mode)
+        exec_enter(e);
     __atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
 
     while (next == NEXT_LOOP) {
@@ -501,6 +503,8 @@ enum exit_reason engine_run(struct vcpu *v)
         serve_requests(e);
         if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST)) {
             v->exit = (struct vcpu_exit){.reason = EXIT_REQUEST};
+            if (e->direct && v->user_mode)
+                exec_kicked(e);
             break;
         }
         resumed = v->rflags & FLAG_RF; /* no instruction breakpoint for the next instruction */
@@ -522,6 +526,16 @@ enum exit_reason engine_run(struct vcpu *v)
             form = MODE_CAREFUL;
         }
         next_form = 0;
+        if (e->direct && v->user_mode && !form) {
+            if (exec_is_direct(e)) {
+                e->found = NULL;
+                if (exec_direct(e, &next_form))
+                    break;
+                continue;
+            }
+            if (exec_page_alone(e))
+                mode |= MODE_ALONE;
+        }
         switch (enter(e, mode, form)) {
         case -1:
             next = NEXT_LEAVE;
@@ -604,7 +618,12 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg)
 
 void engine_stats_get(const struct vcpu *v, struct engine_stats *s)
 {
-    *s = ((const struct engine_vcpu *)v)->stats;
+    const struct engine_vcpu *e = (const struct engine_vcpu *)v;
+
+    *s = e->stats;
+#define TAKE(field, what) s->field = e->direct_stats.field;
+    DIRECT_STATS(TAKE)
+#undef TAKE
 }
 
 /* ---- other vCPUs ---- */
@@ -657,10 +676,19 @@ void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
     engine_wait_end(self, was);
 }
 
+void engine_flush_frames(struct vcpu *self, struct domain *d)
+{
+    for (unsigned i = 0; i < d->nr_vcpus; i++)
+        if (d->vcpu[i] && engine_of(d->vcpu[i])->direct)
+            direct_recheck(engine_of(d->vcpu[i])->direct);
+    engine_flush_vcpus(self, d, (1ul << d->nr_vcpus) - 1);
+}
+
 void engine_frame_protect(struct vcpu *self, mfn_t m)
 {
     struct frame *f = machine_frame(m);
-    uint32_t who = __atomic_load_n(&f->wtlb_vcpus, __ATOMIC_SEQ_CST);
+    uint32_t stubs = __atomic_load_n(&f->direct_vcpus, __ATOMIC_SEQ_CST);
+    uint32_t who = __atomic_load_n(&f->wtlb_vcpus, __ATOMIC_SEQ_CST) | stubs;
     uint32_t was;
 
     if (!who)
@@ -671,11 +699,14 @@ void engine_frame_protect(struct vcpu *self, mfn_t m)
         struct engine_vcpu *e = engine_slots[slot];
 
         who &= who - 1;
+        if (e && e->direct && stubs >> slot & 1)
+            direct_recheck(e->direct);
         if (e && self && e == engine_of(self))
             tlb_drop_writable(e, m.n);
         else if (e)
             flush_remote(e);
         __atomic_fetch_and(&f->wtlb_vcpus, ~(1u << slot), __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&f->direct_vcpus, ~(1u << slot), __ATOMIC_SEQ_CST);
     }
     engine_wait_end(self, was);
 }

@@ -8,6 +8,7 @@
 
 #include "cpu/guest_ops.h"
 #include "cpu/vcpu.h"
+#include "direct/direct.h"
 
 /* Checks that the host CPU has what translated code needs; NULL, or what is missing. */
 const char *engine_host_missing(void);
@@ -35,6 +36,34 @@ void engine_serve_requests(struct vcpu *v);
  * engine_run(). Own thread, light. */
 void engine_fpu_set(struct vcpu *v, const void *fxsave);
 
+/* ---- direct execution of user code (direct/) ---- */
+
+enum engine_exec {
+    EXEC_TRANSLATE, /* all code */
+    EXEC_DIRECT,    /* user code runs directly wherever it can */
+    EXEC_AUTO,      /* where it is faster */
+    EXEC_RANDOM,    /* at each entry of user code it is left to chance: for tests */
+};
+
+/*
+ * How the user code of all vCPUs is to be run. Once, after machine_init(), before the sandbox and before
+ * there are other threads. 0, or -errno and what this host doesn't let us do in *why: everything is
+ * translated then.
+ */
+int engine_exec_prepare(enum engine_exec how, unsigned vcpus, const char **why);
+
+/* The processes that vCPUs' threads will attach to (ptrace): their number, and ids in pids[]. */
+unsigned engine_exec_pids(int pids[MAX_VCPUS]);
+
+/* Another of the guest's threads runs now, or may: user_task() has a new value. Own thread, light. */
+void engine_task_changed(struct vcpu *v);
+
+/*
+ * For direct/: whether the vCPU, on whose thread this is, must not enter user code before engine_run() has
+ * looked at requests.
+ */
+bool engine_kicked(const struct vcpu *v);
+
 /* ---- TLB, own vCPU ---- */
 void engine_flush_all(struct vcpu *v);  /* both views */
 void engine_flush_user(struct vcpu *v); /* user-half addresses in both views: address-space switch */
@@ -45,6 +74,12 @@ void engine_flush_page(struct vcpu *v, gva_t a);
 /* Drops the TLB entries of the vCPUs in mask (bit = vcpu id), the caller's own included; returns when no vCPU
  * can use an old entry any more. self may be NULL when called from a thread that is no vCPU. */
 void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask);
+
+/*
+ * As engine_flush_vcpus() of all vCPUs, when frames that were the domain's have just been given to nobody:
+ * what the guest's tables say of them doesn't matter any more.
+ */
+void engine_flush_frames(struct vcpu *self, struct domain *d);
 
 /* Returns when no vCPU holds a writable translation of the frame. To be called before a frame becomes a
  * page table. Cheap when there is none. */
@@ -58,24 +93,27 @@ void engine_frame_changed(struct vcpu *self, mfn_t m, unsigned off, unsigned len
 void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg);
 
 /* X(field, what is counted), since the vCPU was made. */
-#define ENGINE_STATS(X)                    \
-    X(blocks, "blocks translated")         \
-    X(guest_bytes, "guest code bytes")     \
-    X(host_bytes, "host code bytes")       \
-    X(invalidated, "blocks invalidated")   \
-    X(cache_flushes, "code cache flushes") \
-    X(enters, "enters")                    \
-    X(link_exits, "direct exits")          \
-    X(ind_misses, "indirect misses")       \
-    X(tlb_misses, "TLB misses")            \
-    X(tlb_fills, "TLB fills")              \
-    X(flush_user, "TLB flushes, user")     \
-    X(flush_all, "TLB flushes, all")       \
-    X(careful, "careful instructions")     \
-    X(splits, "groups split")              \
-    X(store_words, "page-table stores")    \
-    X(faults, "host faults to guest")      \
-    X(kicks, "kicks")
+#define ENGINE_STATS(X)                     \
+    X(blocks, "blocks translated")          \
+    X(guest_bytes, "guest code bytes")      \
+    X(host_bytes, "host code bytes")        \
+    X(invalidated, "blocks invalidated")    \
+    X(cache_flushes, "code cache flushes")  \
+    X(enters, "enters")                     \
+    X(link_exits, "direct exits")           \
+    X(ind_misses, "indirect misses")        \
+    X(tlb_misses, "TLB misses")             \
+    X(tlb_fills, "TLB fills")               \
+    X(flush_user, "TLB flushes, user")      \
+    X(flush_all, "TLB flushes, all")        \
+    X(careful, "careful instructions")      \
+    X(splits, "groups split")               \
+    X(store_words, "page-table stores")     \
+    X(faults, "host faults to guest")       \
+    X(kicks, "kicks")                       \
+    X(to_direct, "tasks to direct")         \
+    X(to_translator, "tasks to translator") \
+    DIRECT_STATS(X)
 
 struct engine_stats {
 #define ENGINE_STATS_FIELD_(field, what) uint64_t field;

@@ -142,6 +142,8 @@ struct vcpu *engine_vcpu_create(size_t cache_bytes)
     engine_slots[slot] = e;
     e->v.engine = e;
     e->v.rflags = 2;
+    e->exec.page = EXEC_NO_PAGE;
+    e->exec.random = 1 + slot;
     e->v.xcr0 = 7;
     e->hot.stubs[STUB_LINK_HOST] = (uint64_t)stub_link_host;
     e->hot.stubs[STUB_LINK_SAVED] = (uint64_t)stub_link_saved;
@@ -171,6 +173,8 @@ void engine_vcpu_destroy(struct vcpu *v)
         cache_flush(e); /* gives up the frames' code bits */
         engine_slots[e->slot] = NULL;
     }
+    if (e->direct)
+        direct_free(e->direct);
     cache_destroy(e);
     if (e->shadow_map)
         munmap(e->shadow_map, 2 * (SHADOW_SIZE + PAGE_SIZE));
@@ -178,6 +182,20 @@ void engine_vcpu_destroy(struct vcpu *v)
         munmap(e->alt_stack, ALT_STACK_SIZE);
     free(e->xsave_area);
     munmap(e, sizeof(*e));
+}
+
+int engine_exec_prepare(enum engine_exec how, unsigned vcpus, const char **why)
+{
+    int err = how == EXEC_TRANSLATE ? 0 : direct_prepare(vcpus, why);
+
+    if (!err)
+        engine_exec = how;
+    return err;
+}
+
+unsigned engine_exec_pids(int pids[MAX_VCPUS])
+{
+    return engine_exec == EXEC_TRANSLATE ? 0 : direct_pids(pids);
 }
 
 int engine_thread_start(struct vcpu *v)
@@ -190,6 +208,8 @@ int engine_thread_start(struct vcpu *v)
     if (syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)e) != 0)
         return -errno;
     v->tid = (int)syscall(SYS_gettid);
+    if (engine_exec != EXEC_TRANSLATE)
+        e->direct = direct_attach(e->slot, &e->direct_stats);
     vcpu_current = v;
     return 0;
 }
@@ -199,6 +219,8 @@ void engine_thread_stop(struct vcpu *v)
     stack_t ss = {.ss_flags = SS_DISABLE};
 
     vcpu_current = NULL;
+    if (engine_of(v)->direct)
+        direct_detach(engine_of(v)->direct);
     v->tid = 0;
     sigaltstack(&ss, NULL);
 }

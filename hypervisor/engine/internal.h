@@ -19,14 +19,15 @@
 #include "mem/machine.h"
 
 /* Mode bits: part of a block's key. */
-#define MODE_USER    0x01u /* user privilege: selects the view */
-#define MODE_64      0x02u /* 64-bit code */
-#define MODE_32      0x04u /* 32-bit code (neither: 16-bit) */
-#define MODE_TS      0x08u /* FPU instructions raise #NM */
-#define MODE_STEP    0x10u /* TF: one instruction, then #DB */
-#define MODE_SEGS    0x20u /* DS, ES, SS or CS has a base that is not 0 */
-#define MODE_SPLIT   0x80u /* no groups: every access has its own probe (trans_group.c) */
-#define MODE_CAREFUL 0x40u /* one instruction whose memory accesses all go through engine_careful_access() */
+#define MODE_USER    0x01u  /* user privilege: selects the view */
+#define MODE_64      0x02u  /* 64-bit code */
+#define MODE_32      0x04u  /* 32-bit code (neither: 16-bit) */
+#define MODE_TS      0x08u  /* FPU instructions raise #NM */
+#define MODE_STEP    0x10u  /* TF: one instruction, then #DB */
+#define MODE_SEGS    0x20u  /* DS, ES, SS or CS has a base that is not 0 */
+#define MODE_SPLIT   0x80u  /* no groups: every access has its own probe (trans_group.c) */
+#define MODE_ALONE   0x100u /* blocks are not linked: each comes back to C */
+#define MODE_CAREFUL 0x40u  /* one instruction whose memory accesses all go through engine_careful_access() */
 
 /* The page behind va's for code of this mode: outside 64-bit mode it wraps at 4 GiB. */
 static inline uint64_t next_code_page(uint64_t va, uint32_t mode)
@@ -260,6 +261,39 @@ struct code_range {
     uint16_t off, len;
 };
 
+/* ---- executor.c: which executor runs user code ---- */
+
+/*
+ * What is known of a task, that is of a thread of the guest's: how it fares where it is. Times are in ticks
+ * of the TSC.
+ */
+struct task {
+    uint64_t id;         /* guest_ops.user_task() */
+    bool direct;         /* it runs directly */
+    uint64_t ticks;      /* translated: time since it was last judged, the kernel's included, but for the stay
+                       that goes on */
+    uint64_t exits;      /* translated: how often the kernel was entered in that time */
+    uint64_t gain, cost; /* direct: time in user code, and on the way there and back */
+    uint64_t not_before; /* it stays translated until then */
+    unsigned failures;   /* how often in a row direct execution didn't pay */
+};
+
+#define TASKS 256u
+
+struct exec {
+    struct task *task;   /* who runs now; NULL: find out */
+    uint64_t since;      /* TSC: since then it has been running */
+    uint64_t round_trip; /* cost of a stay in direct execution that does nothing: lowest seen lately */
+    bool away;           /* user code is translated until the next engine_run() */
+    bool picked_direct;  /* EXEC_RANDOM: until the next engine_run() */
+    uint32_t random;     /* EXEC_RANDOM: state of the generator */
+    uint64_t page;       /* code in this page is translated, block by block; EXEC_NO_PAGE: none */
+    unsigned turns;      /* how often this may be done before being away is better */
+    struct task table[TASKS];
+};
+
+#define EXEC_NO_PAGE 1u /* no address of a page */
+
 /* The x87 instruction and data pointers as a guest sees them. */
 struct x87_pointers {
     uint64_t ip, dp;
@@ -305,6 +339,9 @@ struct engine_vcpu {
     bool x87_hides; /* the host's FXSAVE shows x87 pointers with a pending exception only, as AMD's do */
     uint8_t *alt_stack;
     struct engine_stats stats;
+    struct direct *direct; /* NULL: user code is translated */
+    struct direct_stats direct_stats;
+    struct exec exec;
 };
 
 #define engine_of(vcpu) ((struct engine_vcpu *)(vcpu))
@@ -450,6 +487,22 @@ void interrupt_block(struct engine_vcpu *e, uint64_t host_pc, uint64_t *shadow_t
 /* ---- emulate.c: rare unprivileged instructions, in C ---- */
 enum emulate_result { EMULATE_DONE, EMULATE_FAULT, EMULATE_NOT_OURS };
 enum emulate_result engine_emulate(struct engine_vcpu *e);
+
+/* ---- executor.c (all for user mode, and where e->direct isn't NULL) ---- */
+extern enum engine_exec engine_exec; /* set before vCPUs run */
+/* At each entry of engine_run(). */
+void exec_enter(struct engine_vcpu *e);
+/* User code is interrupted by a request. */
+void exec_kicked(struct engine_vcpu *e);
+/* Whether the code at rip is to run directly, now. */
+bool exec_is_direct(struct engine_vcpu *e);
+/* Whether its page is one that is translated because it can't run directly: blocks must come back to C. */
+bool exec_page_alone(struct engine_vcpu *e);
+/*
+ * Runs user code directly. True: v.exit says why engine_run() is to return; false: go on, *form says in which
+ * form.
+ */
+bool exec_direct(struct engine_vcpu *e, uint32_t *form);
 
 /* ---- emulate_x87.c ---- */
 /* Before the cache is flushed: the x87 instruction pointer must not point there. The guest's state is in

@@ -64,6 +64,8 @@ static void on_kick(int sig, siginfo_t *info, void *context)
         __atomic_fetch_or(&v->requests, VCPU_REQ_TIMER, __ATOMIC_SEQ_CST);
     __atomic_store_n(&e->hot.kick, 1, __ATOMIC_SEQ_CST);
     e->stats.kicks++;
+    if (e->direct)
+        direct_interrupt(e->direct);
     if (in_cache(e, (uint64_t)r[REG_RIP]))
         interrupt_block(e, (uint64_t)r[REG_RIP], (uint64_t *)r[REG_RSP]);
     else if (in_range((uint64_t)r[REG_RIP], engine_enter_window, engine_enter_window_end) ||

@@ -103,6 +103,8 @@ void engine_flush_user(struct vcpu *v)
     view_clear_log(&e->view[VIEW_USER], &e->log_high[VIEW_USER]);
     view_clear_log(&e->view[VIEW_KERNEL], &e->log_low[VIEW_KERNEL]);
     view_forget_code(e, VIEW_USER);
+    if (e->direct)
+        direct_flush(e->direct);
 }
 
 void engine_flush_all(struct vcpu *v)
@@ -116,6 +118,8 @@ void engine_flush_all(struct vcpu *v)
         view_clear_log(&e->view[n], &e->log_high[n]);
         view_forget_code(e, n);
     }
+    if (e->direct)
+        direct_flush(e->direct);
 }
 
 void engine_flush_page(struct vcpu *v, gva_t a)
@@ -135,6 +139,8 @@ void engine_flush_page(struct vcpu *v, gva_t a)
         if (cache_has_page(e, page, n))
             view_forget_code(e, n);
     }
+    if (e->direct && va_is_low(page))
+        direct_flush(e->direct);
 }
 
 /* Drops writable entries for a frame on the own vCPU. */

@@ -120,7 +120,7 @@ static inline uint32_t gpr_off(unsigned guest)
 /* The block's exits all come back to C: nothing is linked and no host return is made. */
 static inline bool trans_unchained(const struct trans *t)
 {
-    return t->careful || (t->mode & MODE_STEP) || debug_on(DEBUG_NO_CHAIN);
+    return t->careful || (t->mode & (MODE_STEP | MODE_ALONE)) || debug_on(DEBUG_NO_CHAIN);
 }
 
 static inline bool in_group(const struct trans *t)

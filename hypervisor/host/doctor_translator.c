@@ -171,7 +171,7 @@ static int try_sandbox(struct doctor_try *t, void *arg)
     t->step = "no_new_privs";
     err = sandbox_prepare();
     if (!err)
-        err = sandbox_enter(false, &t->step);
+        err = sandbox_enter(&(struct sandbox_needs){.exec_mappings = false}, &t->step);
     return -err;
 }
 

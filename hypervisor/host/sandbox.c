@@ -20,8 +20,11 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include <asm/ptrace-abi.h> /* after sys/ptrace.h, which declares the same names otherwise */
 
 /* Allowed whatever the arguments are. docs/security.md says of each who makes it. */
 static const int plain_calls[] = {
@@ -133,12 +136,38 @@ static int allow_values(scmp_filter_ctx f)
     return 0;
 }
 
+/*
+ * Direct execution: attaching to the processes that have been made for it, and running what is attached;
+ * ptrace() can do nothing to any other process then. Where threads run is theirs to choose.
+ */
+static int allow_tracing(scmp_filter_ctx f, const struct sandbox_needs *needs)
+{
+    static const int requests[] = {PTRACE_INTERRUPT,   PTRACE_CONT,           PTRACE_SYSEMU,
+                                   PTRACE_GETREGS,     PTRACE_SETREGS,        PTRACE_GETREGSET,
+                                   PTRACE_SETREGSET,   PTRACE_GETSIGINFO,     PTRACE_DETACH,
+                                   PTRACE_GETEVENTMSG, PTRACE_SET_THREAD_AREA};
+    static const int calls[] = {SCMP_SYS(wait4), SCMP_SYS(sched_setaffinity), SCMP_SYS(getcpu)};
+    int err = 0;
+
+    if (!needs->nr_tracees)
+        return 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(requests) && !err; i++)
+        err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ptrace), 1,
+                               SCMP_A0(SCMP_CMP_EQ, (unsigned)requests[i]));
+    for (unsigned i = 0; i < ARRAY_SIZE(calls) && !err; i++)
+        err = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
+    for (unsigned i = 0; i < needs->nr_tracees && !err; i++)
+        err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ptrace), 2, SCMP_A0(SCMP_CMP_EQ, PTRACE_SEIZE),
+                               SCMP_A1(SCMP_CMP_EQ, (unsigned)needs->tracees[i]));
+    return err;
+}
+
 int sandbox_prepare(void)
 {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
 }
 
-int sandbox_enter(bool exec_mappings, const char **why)
+int sandbox_enter(const struct sandbox_needs *needs, const char **why)
 {
     const struct rlimit no_core = {0, 0};
     scmp_filter_ctx f;
@@ -159,7 +188,9 @@ int sandbox_enter(bool exec_mappings, const char **why)
         err = allow_plain(f);
     if (!err)
         err = allow_values(f);
-    if (!err && exec_mappings)
+    if (!err)
+        err = allow_tracing(f, needs);
+    if (!err && needs->exec_mappings)
         err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 0);
     else if (!err)
         err =

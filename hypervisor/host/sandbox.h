@@ -10,13 +10,18 @@
 /* First thing: no program that is ever executed gains privileges. 0 or -errno. */
 int sandbox_prepare(void);
 
+/* What is needed beyond what every guest needs. */
+struct sandbox_needs {
+    bool exec_mappings; /* mmap() of executable memory: a domain that restarts gets new translation caches */
+    const int *tracees; /* processes that threads will attach to, for direct execution (direct/) */
+    unsigned nr_tracees;
+};
+
 /*
  * Gives up the rest, for all threads of the process and those to come: no core dumps, no debugger of the
  * same user, and only the system calls on the list.  Whatever has a name must be open by now.
- * exec_mappings: mmap() may still map executable memory, because a domain that restarts gets new translation
- * caches.
  * 0, or -errno with the name of what failed in *why.
  */
-int sandbox_enter(bool exec_mappings, const char **why);
+int sandbox_enter(const struct sandbox_needs *needs, const char **why);
 
 #endif

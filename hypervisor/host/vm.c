@@ -269,14 +269,19 @@ static void vm_set_reachable(bool reachable)
 static int sandbox_once(struct vm_failure *f)
 {
     const struct vm_config *c = vm.c;
+    int tracees[MAX_VCPUS];
+    const struct sandbox_needs needs = {
+        .exec_mappings = c->on_poweroff == VM_RESTART || c->on_reboot == VM_RESTART ||
+                         c->on_crash == VM_RESTART || c->on_watchdog == VM_RESTART,
+        .tracees = tracees,
+        .nr_tracees = engine_exec_pids(tracees),
+    };
     const char *why;
     int err;
 
     if (vm.sandboxed || debug_on(DEBUG_NO_SANDBOX))
         return 0;
-    err = sandbox_enter(c->on_poweroff == VM_RESTART || c->on_reboot == VM_RESTART ||
-                            c->on_crash == VM_RESTART || c->on_watchdog == VM_RESTART,
-                        &why);
+    err = sandbox_enter(&needs, &why);
     if (err) {
         f->status = EXIT_STATUS_HOST;
         snprintf(f->why, sizeof(f->why), "sandbox: %s: %s; --debug no_sandbox runs without", why,
@@ -441,6 +446,22 @@ static void vm_fail(struct vm_failure *f, enum exit_status status, const char *w
     snprintf(f->why, sizeof(f->why), "%s: %s", what, why);
 }
 
+/* Without direct execution a guest is only slower, so it is said and no more. */
+static void exec_prepare(const struct vm_config *c)
+{
+    const char *why;
+    int err;
+
+    if (c->cpu_mask) {
+        if (c->exec != EXEC_TRANSLATE && c->exec != EXEC_AUTO)
+            diag_warn("--cpu hides features that user code would find if it ran directly: it is translated");
+        return;
+    }
+    err = engine_exec_prepare(c->exec, c->vcpus, &why);
+    if (err)
+        diag_warn("user code can't run directly here and is translated: %s: %s", why, strerror(-err));
+}
+
 /* Everything that comes once a process. 0, or -1 and *f. */
 static int vm_prepare(const struct vm_config *c, struct vm_failure *f)
 {
@@ -476,6 +497,7 @@ static int vm_prepare(const struct vm_config *c, struct vm_failure *f)
         vm_fail(f, EXIT_STATUS_HOST, "starting the translator", strerror(-err));
         return -1;
     }
+    exec_prepare(c);
     err = console_open(&events, &why);
     if (err) {
         vm_fail(f, EXIT_STATUS_HOST, why, strerror(-err));

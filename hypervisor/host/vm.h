@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "base/types.h"
+#include "engine/engine.h"
 
 /* What to do when the guest ends; names and meaning as in xl.cfg(5). */
 enum vm_action { VM_DESTROY, VM_RESTART, VM_PRESERVE };
@@ -35,13 +36,16 @@ struct vm_config {
     char *trace_filter;
     char *trace_file; /* NULL: stderr */
     bool trace_summary;
-    bool stats; /* print the engine's counts at the end */
+    enum engine_exec exec; /* how user code is run */
+    bool stats;            /* print the engine's counts at the end */
 
     uint32_t debug;   /* enum debug_option */
     char *debug_file; /* NULL: stderr */
 };
 
-/* Fills in the defaults: 1 vCPU, 256 MiB, restart on reboot, destroy otherwise. */
+/*
+ * Fills in the defaults: 1 vCPU, 256 MiB, user code where it is faster, restart on reboot, destroy otherwise.
+ */
 void vm_config_init(struct vm_config *c);
 void vm_config_free(struct vm_config *c);
 

@@ -15,6 +15,7 @@ void vm_config_init(struct vm_config *c)
     memset(c, 0, sizeof(*c));
     c->memory = 256UL << 20;
     c->vcpus = 1;
+    c->exec = EXEC_AUTO;
     c->on_poweroff = VM_DESTROY;
     c->on_reboot = VM_RESTART;
     c->on_crash = VM_DESTROY;

@@ -36,7 +36,9 @@ enum frame_type {
     (1u << 3) /* page table that L4 slots from 272 on lead to, or have led to (pv/mm_types.c) */
 #define FRAME_GIVEN_BACK (1u << 4) /* the domain gave it back; it is freed when ref_count falls to 0 */
 
-/* 32 bytes.  Fields owner..type_count belong to pv/ (domain's mm_lock held); the rest to engine/. */
+/*
+ * 40 bytes.  Fields owner..type_count and version belong to pv/ (domain's mm_lock held); the rest to engine/.
+ */
 struct frame {
     uint16_t owner;      /* domid, or DOMID_NOBODY */
     uint8_t type;        /* enum frame_type */
@@ -51,6 +53,9 @@ struct frame {
     uint32_t code_vcpus;
     uint32_t wtlb_vcpus;
     uint64_t code_lines; /* which 64-byte lines have been translated, a bit each */
+    uint32_t
+        direct_vcpus; /* bit i set while a stub of vCPU slot i may have the frame mapped writable (direct/) */
+    uint32_t version; /* of a page table: counts changes of its entries. any thread reads */
 };
 
 struct machine {

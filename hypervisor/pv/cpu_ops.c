@@ -120,6 +120,7 @@ int64_t hc_stack_switch(struct vcpu *v, const uint64_t arg[6])
 {
     v->pv->kernel_ss = (uint16_t)arg[0] | 3;
     v->pv->kernel_sp = arg[1];
+    engine_task_changed(v);
     return 0;
 }
 

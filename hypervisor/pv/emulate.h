@@ -77,6 +77,11 @@ static inline unsigned insn_stack_size(const struct insn *in)
 
 /* Reads n bytes at off bytes above the stack pointer, which stays. False: the fault has been raised. */
 bool insn_stack_read(struct insn *in, unsigned off, void *to, unsigned n);
+/*
+ * Writes the low n bytes of value at `below` bytes under the stack pointer, which stays. False: the fault
+ * has been raised.
+ */
+bool insn_stack_write(struct insn *in, unsigned below, uint64_t value, unsigned n);
 /* Pushes the low n bytes of value. False: the fault has been raised. */
 bool insn_push(struct insn *in, uint64_t value, unsigned n);
 

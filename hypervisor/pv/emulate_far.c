@@ -42,21 +42,17 @@ static enum emulated jump(struct insn *in, uint16_t selector, uint64_t offset)
 static enum emulated far_jump_or_call(struct insn *in, uint16_t selector, uint64_t offset, bool call)
 {
     struct vcpu *v = in->v;
-    uint64_t sp = v->gpr[RSP];
+    unsigned n = in->opsize, stack_size = insn_stack_size(in);
     uint64_t next = v->rip + in->len;
 
-    if (call && (!insn_push(in, v->seg[SEG_CS].selector, in->opsize) || !insn_push(in, next, in->opsize))) {
-        v->gpr[RSP] = sp;
+    if (call &&
+        (!insn_stack_write(in, n, v->seg[SEG_CS].selector, n) || !insn_stack_write(in, 2 * n, next, n)))
         return EMU_INJECTED;
-    }
-    /* The fault of the target must be seen with the old stack pointer. */
-    uint64_t pushed_sp = v->gpr[RSP];
-
-    v->gpr[RSP] = sp;
     enum emulated result = jump(in, selector, offset);
 
-    if (result == EMU_JUMPED)
-        v->gpr[RSP] = pushed_sp;
+    /* Last, because a fault has to show the old stack pointer, and has changed to the kernel's stack. */
+    if (result == EMU_JUMPED && call)
+        insn_set_gpr(in, RSP, v->gpr[RSP] - 2ul * n, stack_size);
     return result;
 }
 

@@ -330,13 +330,16 @@ bool insn_stack_read(struct insn *in, unsigned off, void *to, unsigned n)
     return insn_read(in, SEG_SS, (in->v->gpr[RSP] + off) & stack_mask(in), to, n);
 }
 
+bool insn_stack_write(struct insn *in, unsigned below, uint64_t value, unsigned n)
+{
+    return insn_write(in, SEG_SS, (in->v->gpr[RSP] - below) & stack_mask(in), &value, n);
+}
+
 bool insn_push(struct insn *in, uint64_t value, unsigned n)
 {
-    uint64_t sp = (in->v->gpr[RSP] - n) & stack_mask(in);
-
-    if (!insn_write(in, SEG_SS, sp, &value, n))
+    if (!insn_stack_write(in, n, value, n))
         return false;
-    insn_set_gpr(in, RSP, sp, insn_stack_size(in));
+    insn_set_gpr(in, RSP, in->v->gpr[RSP] - n, insn_stack_size(in));
     return true;
 }
 

@@ -52,7 +52,7 @@ static void free_dead(struct vcpu *v)
     lock_release(&d->mm_lock);
     if (m.n == 0)
         return;
-    engine_flush_vcpus(v, d, mm_all_vcpus(d));
+    engine_flush_frames(v, d);
     while (m.n != 0) {
         mfn_t first = m;
         mfn_t next = MFN(machine_frame(m)->m2p);
@@ -287,7 +287,7 @@ static int exchange_chunk(struct vcpu *v, const struct xen_memory_exchange *x, u
             machine_free(taken[--t], extent);
         return rc;
     }
-    engine_flush_vcpus(v, d, mm_all_vcpus(d));
+    engine_flush_frames(v, d);
     while (n > 0) {
         engine_frame_changed(v, stolen[--n], 0, PAGE_SIZE);
         machine_free(stolen[n], 1);

@@ -36,6 +36,12 @@
 #define L4_XEN_FIRST    256u
 #define L4_KERNEL_FIRST 272u
 
+/*
+ * frame.version: changes of entries in the lower bits, how often it became a table in the upper ones; the
+ * former may run over.
+ */
+#define VERSION_CHANGES_BITS 20u
+
 static inline mfn_t pte_mfn(uint64_t e)
 {
     return MFN((e & PTE_ADDR) >> PAGE_SHIFT);
@@ -188,5 +194,14 @@ void mm_set_m2p(mfn_t m, uint64_t pfn);
  */
 bool mm_trapped_cmpxchg(struct vcpu *v, mfn_t m, unsigned off, void *expected, const void *data,
                         unsigned size, bool *stored);
+
+/*
+ * user_space, user_region and user_pages of cpu/guest_ops.h: what direct execution needs to know of the
+ * user's tables.
+ */
+uint64_t pv_user_space(const struct vcpu *v);
+uint64_t pv_user_task(const struct vcpu *v);
+bool pv_user_region(struct vcpu *v, gva_t a, struct user_region *r);
+void pv_user_pages(struct vcpu *v, const struct user_region *r, unsigned first, unsigned n, uint64_t *page);
 
 #endif

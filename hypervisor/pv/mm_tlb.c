@@ -42,10 +42,12 @@
 
 void mm_note_change(struct vcpu *v, struct domain *d, mfn_t table, unsigned slot, uint64_t old, uint64_t new)
 {
-    const struct frame *f = machine_frame(table);
+    struct frame *f = machine_frame(table);
     bool l4_kernel = f->type == FRAME_L4 && slot >= L4_KERNEL_FIRST;
     uint64_t lost = old & ~new &(PTE_P | PTE_RW | PTE_USER | PTE_A | PTE_D);
 
+    __atomic_store_n(&f->version, f->version + 1,
+                     __ATOMIC_RELEASE); /* behind the entry's store: see pv_user_region() */
     if (unlikely(f->code_vcpus != 0))
         engine_frame_changed(v, table, slot * 8, 8);
     if (!l4_kernel && !(f->flags & FRAME_KERNEL_HALF))
@@ -140,6 +142,7 @@ int mm_new_user_baseptr(struct vcpu *v, mfn_t l4)
     if (l4.n == v->pv->cr3_user.n)
         return 0;
     rc = base_swap(v, &v->pv->cr3_user, l4, &same_half);
+    engine_task_changed(v);
     /* With no table there is no user's view to be stale; the next one then finds no old one to compare with.
      */
     if (rc == 0)

@@ -282,6 +282,8 @@ static int promote(struct vcpu *v, struct domain *d, mfn_t m, enum frame_type ty
 {
     /* From here on nobody changes the contents but ourselves. */
     engine_frame_protect(v, m);
+    __atomic_store_n(&machine_frame(m)->version, machine_frame(m)->version + (1u << VERSION_CHANGES_BITS),
+                     __ATOMIC_RELEASE);
     switch (type) {
     case FRAME_SEGDESC:
         return segdesc_promote(pt_hva(m));

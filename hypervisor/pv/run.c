@@ -14,6 +14,11 @@ const struct guest_ops pv_guest_ops = {
     .walk = pv_walk,
     .trapped_write = mm_trapped_write,
     .trapped_cmpxchg = mm_trapped_cmpxchg,
+    .user_space = pv_user_space,
+    .user_task = pv_user_task,
+    .user_region = pv_user_region,
+    .user_pages = pv_user_pages,
+    .user_segment = segment_user,
 };
 
 /* SYSCALL: from the kernel a hypercall, from user mode the guest's system-call callback. */

@@ -185,6 +185,22 @@ bool segment_load(struct vcpu *v, enum segreg s, uint16_t selector, uint32_t *fa
     return true;
 }
 
+bool segment_user(struct vcpu *v, uint16_t selector, struct segment *s)
+{
+    uint32_t fault = 0;
+    uint64_t d;
+
+    if (selector <= SELECTOR_RPL) {
+        *s = (struct segment){.selector = selector};
+        return true;
+    }
+    if (!segment_descriptor(v, selector, &d, &fault) ||
+        check_descriptor(d & DESC_CODE ? SEG_CS : SEG_DS, selector, d))
+        return false;
+    *s = segment_unpack(selector, d | DESC_ACCESSED);
+    return true;
+}
+
 void segment_inject_fault(struct vcpu *v, uint32_t fault)
 {
     if (SEGMENT_FAULT_VECTOR(fault) == VEC_PF)

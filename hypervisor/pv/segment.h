@@ -54,6 +54,12 @@ static inline void segment_enter_user(struct vcpu *v)
  */
 bool segment_load(struct vcpu *v, enum segreg s, uint16_t selector, uint32_t *fault_vector_and_error);
 
+/*
+ * As segment_load() of a data segment, or of a code segment for a selector that names one, but changes
+ * nothing: *s is what it would have loaded. For guest_ops.user_segment.
+ */
+bool segment_user(struct vcpu *v, uint16_t selector, struct segment *s);
+
 /* Raises what segment_load() said; v->rip is the faulting instruction. */
 void segment_inject_fault(struct vcpu *v, uint32_t fault);
 

@@ -124,3 +124,71 @@ reserved:
     *pfec = err | PFEC_PRESENT | PFEC_RSVD;
     return false;
 }
+
+/* ---- for direct execution ---- */
+
+uint64_t pv_user_space(const struct vcpu *v)
+{
+    return v->pv->cr3_user.n;
+}
+
+/*
+ * Another process that gets the same base later has another version of it, or at least of its upper bits
+ * (mm_types.c).
+ */
+uint64_t pv_user_task(const struct vcpu *v)
+{
+    uint64_t base = v->pv->cr3_user.n;
+
+    return (base << 32 | (uint64_t)(machine_frame(MFN(base))->version >> VERSION_CHANGES_BITS) << 56) ^
+           v->pv->kernel_sp;
+}
+
+/*
+ * The version is read before any entry is, and counts up behind each store to one: who finds it unchanged
+ * later knows that what was read is what is there.
+ */
+bool pv_user_region(struct vcpu *v, gva_t a, struct user_region *r)
+{
+    const struct domain *d = v->domain;
+    uint64_t rights = PTE_P | PTE_RW | PTE_USER | PTE_A, nx = 0;
+    mfn_t m = v->pv->cr3_user;
+
+    if (unlikely(m.n == 0))
+        return false;
+    for (unsigned level = 4; level > 1; level--) {
+        uint64_t e = pte_read(pt_hva(m) + pt_slot(a, level));
+
+        if (!(e & PTE_P) || e & PTE_PSE || !entry_frame_ok(d, e))
+            return false;
+        rights &= e;
+        nx |= e;
+        m = pte_mfn(e);
+    }
+    r->table = m;
+    r->version = __atomic_load_n(&machine_frame(m)->version, __ATOMIC_ACQUIRE);
+    r->rights = !(rights & PTE_USER) || !(rights & PTE_A)
+                    ? 0
+                    : USER_PAGE_R | (rights & PTE_RW ? USER_PAGE_W : 0) | (nx & PTE_NX ? 0 : USER_PAGE_X);
+    return true;
+}
+
+void pv_user_pages(struct vcpu *v, const struct user_region *r, unsigned first, unsigned n, uint64_t *page)
+{
+    const uint64_t *p = pt_hva(r->table) + first;
+
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t e = pte_read(&p[i]);
+        uint64_t rights = USER_PAGE_R;
+
+        page[i] = 0;
+        if ((e & (PTE_P | PTE_A | PTE_USER)) != (PTE_P | PTE_A | PTE_USER) || !entry_frame_ok(v->domain, e))
+            continue;
+        if ((e & (PTE_RW | PTE_D)) == (PTE_RW | PTE_D))
+            rights |= USER_PAGE_W;
+        if (!(e & PTE_NX))
+            rights |= USER_PAGE_X;
+        rights &= r->rights;
+        page[i] = rights ? (e & PTE_ADDR) | rights : 0;
+    }
+}

@@ -10,8 +10,9 @@
 # Puts the runner's console= into the command line. Exit status: the runner's own (diptych: base/diag.h; qemu
 # and uml: 0 whatever the guest did), 124 when the time is up.
 #
-# Environment: DIPTYCH (default build/diptych), QEMU_CPU (default max), UML (default linux.uml); AS_USER, a
-# command that runs another as an ordinary user (default: as whoever we are).
+# Environment: DIPTYCH (default build/diptych), DIPTYCH_EXEC (for its option --exec), QEMU_CPU (default
+# max), UML (default linux.uml); AS_USER, a command that runs another as an ordinary user (default: as
+# whoever we are).
 set -eu
 
 kernel=
@@ -46,7 +47,8 @@ limit="timeout --foreground --kill-after=5 $seconds ${AS_USER:-}"
 case ${RUNNER:-diptych} in
 diptych)
     exec $limit "${DIPTYCH:-build/diptych}" run --type pv --kernel "$kernel" --initrd "$initrd" \
-        --cmdline "console=hvc0 $cmdline" --memory "$memory" --vcpus "$vcpus" "$@"
+        --cmdline "console=hvc0 $cmdline" --memory "$memory" --vcpus "$vcpus" \
+        ${DIPTYCH_EXEC:+--exec "$DIPTYCH_EXEC"} "$@"
     ;;
 qemu)
     exec $limit qemu-system-x86_64 -accel tcg -cpu "${QEMU_CPU:-max}" -nodefaults -no-user-config \

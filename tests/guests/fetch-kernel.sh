@@ -9,8 +9,8 @@
 # there is not fetched again, so after the first time no network is needed. --refresh asks for the newest, and
 # keeps what is there if it can't be had.
 #
-# Relies on debian.sh, and so on apt alone. Nothing is installed and the machine's own apt state is not
-# touched.
+# Beside the image there are its configuration and the modules that tests load (modules/). Relies on
+# debian.sh, and so on apt alone. Nothing is installed and the machine's own apt state is not touched.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
@@ -26,8 +26,11 @@ sid-cloud      sid        linux-image-cloud-amd64
 sid            sid        linux-image-amd64
 '
 
-say() { echo "fetch-kernel: $*" >&2; }
+# What tests/guests/storms loads where it isn't built in; compressed in later kernels.
+modules='*/zram.ko* */zsmalloc.ko* */lzo.ko* */lzo-rle.ko* */lz4.ko* */lz4*_compress.ko* */842_*compress.ko*
+    */zstd_compress.ko* */zlib_deflate.ko*'
 
+say() { echo "fetch-kernel: $*" >&2; }
 . tests/guests/debian.sh
 
 # depends ROOT PACKAGE: the first kernel package that PACKAGE depends on.
@@ -36,7 +39,7 @@ depends() {
         sed -n 's/^ *|\{0,1\}Depends: \(linux-\(image\|binary\)-[0-9][^ ]*\)$/\1/p' | head -n 1
 }
 
-# unpack DEB DIR: the kernel image and its configuration out of the package; fails when it has no image.
+# unpack DEB DIR: what we want out of the package; fails when it has no image.
 unpack() {
     member=$(dpkg-deb --fsys-tarfile "$1" | tar -t | grep -E '/vmlinuz(-[^/]*)?$' | head -n 1)
     [ -n "$member" ] || return 1
@@ -47,6 +50,13 @@ unpack() {
     if [ -n "$config" ]; then
         dpkg-deb --fsys-tarfile "$1" | tar -x -O "$config" >"$2.new/config"
     fi
+    mkdir "$2.new/modules"
+    # shellcheck disable=SC2086
+    (
+        set -f
+        dpkg-deb --fsys-tarfile "$1" |
+            tar -x -C "$2.new/modules" --wildcards --transform 's,.*/,,' $modules 2>/dev/null
+    )
     dpkg-deb -f "$1" Package Version >"$2.new/package"
     chmod -R a+rX "$2.new"
     rm -rf "$2"
@@ -63,7 +73,8 @@ fetch() {
         next=$(depends "$root" "$package")
         [ -n "$next" ] || break
         package=$next
-        if [ -f "$dir/package" ] && in_root "$root" apt-cache show "$package" 2>/dev/null |
+        if [ -f "$dir/package" ] && [ -d "$dir/modules" ] &&
+            in_root "$root" apt-cache show "$package" 2>/dev/null |
             grep '^Version:' | grep -qxF "$(sed -n '/^Version:/p' "$dir/package")" &&
             grep -qxF "Package: $package" "$dir/package"; then
             say "$1: $package is the newest"

@@ -9,9 +9,10 @@
 #
 # Prints "ok NAME", "not ok NAME: why" or "skip NAME: why" a test, and last "N passed, N failed, N skipped".
 # What a failed test left stays in build/guests/failed/TEST. Guests run as an ordinary user: when we are root,
-# as nobody. Tests whose comment has a line "# quick" make up --quick. Once GUEST_TESTS_SECONDS (default 1080)
-# are over no guest is given more than a second, so that a hypervisor that hangs fails in time for the rest of
-# `make test` to be seen.
+# as nobody. Tests whose comment has a line "# quick" make up --quick; those with "# long" only run when they
+# are named. TEST_SECONDS (default 1200) bounds each. Once GUEST_TESTS_SECONDS (default 1080) are over no
+# guest is given more than a second, so that a hypervisor that hangs fails in time for the rest of `make test`
+# to be seen.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 2
@@ -42,6 +43,7 @@ done
 if [ -z "$tests" ]; then
     for file in tests/guests/outside/*.sh; do
         [ $quick = 0 ] || grep -q '^# quick$' "$file" || continue
+        ! grep -q '^# long$' "$file" || continue
         tests="$tests $(basename "$file" .sh)"
     done
 fi
@@ -90,7 +92,8 @@ for test in $tests; do
     mkdir "$work"
     chmod 755 "$work"
     export work
-    timeout --kill-after=10 1200 sh "tests/guests/outside/$test.sh" </dev/null >"$stage/said" \
+    timeout --kill-after=10 "${TEST_SECONDS:-1200}" sh "tests/guests/outside/$test.sh" \
+        </dev/null >"$stage/said" \
         2>"$stage/complaints" &
     child=$!
     wait $child

@@ -122,6 +122,11 @@ void pv_inject_page_fault(struct vcpu *v, uint64_t cr2, uint32_t pfec)
     fake_fault.cr2 = cr2;
 }
 
+void engine_task_changed(struct vcpu *v)
+{
+    (void)v;
+}
+
 int mm_new_baseptr(struct vcpu *v, mfn_t l4)
 {
     (void)v;

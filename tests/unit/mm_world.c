@@ -107,6 +107,16 @@ void engine_flush_vcpus(struct vcpu *self, struct domain *d, uint64_t mask)
             memset(world.tlb[i], 0, sizeof(world.tlb[i]));
 }
 
+void engine_flush_frames(struct vcpu *self, struct domain *d)
+{
+    engine_flush_vcpus(self, d, ~0ul);
+}
+
+void engine_task_changed(struct vcpu *v)
+{
+    (void)v;
+}
+
 void engine_frame_protect(struct vcpu *self, mfn_t m)
 {
     (void)self;

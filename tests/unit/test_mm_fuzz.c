@@ -433,6 +433,51 @@ static bool do_op(unsigned op, unsigned v, const char **bad)
     }
 }
 
+/*
+ * What direct execution has mapped of each vCPU's user space, as far as it would know: as long as
+ * user_region() says the same, so do the tables, but for accessed and dirty bits that have come to be set.
+ */
+static struct {
+    uint64_t base;
+    gva_t va;
+    struct user_region region;
+    uint64_t page[USER_REGION_PAGES];
+    unsigned compared; /* how often the region was the same and had pages */
+} mirror[WORLD_VCPUS];
+
+static const char *mirror_check(unsigned v)
+{
+    struct vcpu *vcpu = &world.v[v];
+    struct user_region now;
+    uint64_t page[USER_REGION_PAGES];
+
+    if (mirror[v].base == pv_user_space(vcpu) && pv_user_region(vcpu, mirror[v].va, &now) &&
+        now.table.n == mirror[v].region.table.n && now.version == mirror[v].region.version &&
+        now.rights == mirror[v].region.rights) {
+        bool any = false;
+
+        pv_user_pages(vcpu, &now, 0, USER_REGION_PAGES, page);
+        for (unsigned i = 0; i < USER_REGION_PAGES; i++) {
+            uint64_t old = mirror[v].page[i];
+
+            any |= old != 0;
+            if (old && ((old ^ page[i]) & PAGE_MASK || old & ~page[i]))
+                return "a user's page changed, and the version of its table didn't";
+        }
+        mirror[v].compared += any;
+    }
+    if (chance(10)) {
+        mirror[v].base = pv_user_space(vcpu);
+        mirror[v].va = random_va(vcpu->pv->cr3_user);
+        mirror[v].va.va &= 0x7fffffe00000;
+        if (!pv_user_region(vcpu, mirror[v].va, &mirror[v].region))
+            mirror[v].base = ~0ul;
+        else
+            pv_user_pages(vcpu, &mirror[v].region, 0, USER_REGION_PAGES, mirror[v].page);
+    }
+    return NULL;
+}
+
 /* Everything undone that holds references: nothing may be left. */
 static void tear_down(void)
 {
@@ -512,6 +557,10 @@ static void run(unsigned long ops, bool recursive)
                 bad = world_check();
             if (!bad)
                 bad = world_check_protected();
+            if (!bad)
+                bad = mirror_check(0);
+            if (!bad)
+                bad = mirror_check(1);
             ck_assert_msg(!bad, "MM_FUZZ_SEED=%lu, operation %u (%s by vCPU %u): %s", seed, i, op_names[op],
                           v, bad);
         }
@@ -532,6 +581,7 @@ START_TEST(fuzz_plain)
     counts_print();
     if (getenv("MM_FUZZ_OPS"))
         return;
+    ck_assert(mirror[0].compared > 1000 && mirror[1].compared > 1000);
     /* The run meant something: every operation was done and was refused, often. */
     for (unsigned i = 0; i < NR_OPS; i++) {
         if (i == OP_SELF)

@@ -39,7 +39,7 @@ static int behind(int (*fn)(void), bool exec_mappings, bool handlers)
         getppid_before = getppid();
         if (handlers)
             fault_handlers_install();
-        if (sandbox_prepare() || sandbox_enter(exec_mappings, &why))
+        if (sandbox_prepare() || sandbox_enter(&(struct sandbox_needs){.exec_mappings = exec_mappings}, &why))
             _exit(100);
         _exit(fn());
     }
@@ -347,7 +347,7 @@ START_TEST(threads_are_inside)
         pthread_t t;
 
         pthread_create(&t, NULL, other_thread, NULL);
-        if (sandbox_prepare() || sandbox_enter(true, &why))
+        if (sandbox_prepare() || sandbox_enter(&(struct sandbox_needs){.exec_mappings = true}, &why))
             _exit(100);
         __atomic_store_n(&thread_may, 1, __ATOMIC_RELEASE);
         pthread_join(t, NULL);

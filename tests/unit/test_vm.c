@@ -28,7 +28,7 @@
 static struct vm_config c;
 static char dir[] = "/tmp/test_vm.XXXXXX";
 static char kernel[60], initrd[60], empty[60];
-static char out[65536], err[4096];
+static char out[65536], err[16384];
 static const char *input; /* what standard input has, then it ends; NULL: it stays open and silent */
 static int send_signal;   /* sent once the guest has said "ready" */
 static bool send_twice;   /* and again once it has been asked to power off */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A running guest that is told to go (SIGHUP, or SIGTERM or SIGINT twice) goes at once, with 128 + the signal's
-# number, and leaves no file, shared memory or process behind; so it does after SIGKILL. Told once by SIGTERM
-# or SIGINT it is asked to power off, and may do that.
+# A running guest that is told to go (SIGHUP, or SIGTERM or SIGINT twice) goes at once, with 128 plus the
+# signal's number, and leaves no file, shared memory or process behind; so it does after SIGKILL. Told once
+# by SIGTERM or SIGINT it is asked to power off, and may do that.
 # quick
 . tests/guests/lib.sh
 

@@ -32,6 +32,8 @@ USER(user_cli, "cli; ud2");
 USER(user_popf, "push %rdi; popf; pushf; pop %rax; int $0x80");
 USER(user_stack, "push %rdi; pop %rax; int $0x80");
 USER(user_xmm, "movq %rdi, %xmm3; movq %xmm3, %rax; int $0x80");
+USER(user_far_call, "mov %rdi, %rsp; lcall *1f(%rip); ud2; 1: .long 0x400000; .word 0xe033");
+USER(user_far_nowhere, "mov %rdi, %rsp; lcall *1f(%rip); ud2; 1: .long 0x400000; .word 0xfff3");
 
 static struct trap_frame in, out;
 
@@ -112,6 +114,27 @@ static void test_faults(void)
     check_eq(out.rip, USER_STACK, "rip");
 }
 
+/*
+ * A far call that faults leaves the stack pointer, whichever of its steps it was; the fault comes in on the
+ * kernel's stack.
+ */
+static void test_far_calls(void)
+{
+    uint64_t end = USER_STACK + 4096;
+
+    RUN(user_far_call, USER_BASE + 0x100000);
+    expect(14, 6, 3, "a far call without a stack");
+    check_eq(out.rsp, USER_BASE + 0x100000, "rsp");
+    check_eq(this_cpu()->info->arch.cr2, USER_BASE + 0x100000 - 4, "cr2");
+    RUN(user_far_call, USER_STACK + 4);
+    expect(14, 6, 3, "a far call with half a stack");
+    check_eq(out.rsp, USER_STACK + 4, "rsp");
+    check_eq(this_cpu()->info->arch.cr2, USER_STACK - 4, "cr2");
+    RUN(user_far_nowhere, end);
+    expect(13, 0xfff0, 3, "a far call of a selector that isn't there");
+    check_eq(out.rsp, end, "rsp");
+}
+
 /* Flags: those that users own change, IF and IOPL don't. */
 static void test_flags(void)
 {
@@ -145,6 +168,7 @@ void guest_main(void)
     user_commit(&u);
     test_entries();
     test_faults();
+    test_far_calls();
     test_flags();
     check_eq(ro[0], 0, "the read-only page");
 }

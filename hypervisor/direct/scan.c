@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which pages of code may run natively: those without an instruction that would show the guest the host
+ * instead of its own machine, or that leaves user mode without a trace of where from.
+ *
+ *   0f a2            CPUID, where the host can't make it fault 0f 03            LSL: the limit of the host's
+ * GDT entry 15 is the number of the host's CPU 0f 01 d0         XGETBV: the host's XCR0 has features that
+ * guests aren't shown 0f 01 f9         RDTSCP    } TSC_AUX is the number of the host's CPU f3 0f c7 /7
+ * RDPID     } 0f 01, 0f 00     SGDT, SIDT, SMSW, SLDT, STR, where nothing makes them fault (UMIP) 0f 34
+ *      SYSENTER: the host's kernel doesn't keep RIP 0f 05            SYSCALL in 32-bit code: the same cd 80
+ *          INT 0x80 in 64-bit code: the host's kernel drops the upper half of RAX
+ *
+ * First the bytes are looked for at every offset. One page of sixteen has some, and nearly all of them are
+ * part of other instructions (and $15 before an addition reads 0f 03). So what lies before them is decoded,
+ * from every offset that could be the start of an instruction: x86 code falls into step with itself after a
+ * few instructions, and if none of these decodings comes upon the bytes as an instruction they are none. A
+ * program that hides one may find out about its host what we'd rather not show; it gains nothing else.
+ */
+#include <Zydis/Zydis.h>
+#include <string.h>
+
+#include "direct/internal.h"
+
+/*
+ * Decodings start at each of LEAD_STARTS offsets that end LEAD_STEP bytes before the place, and where
+ * functions begin.
+ */
+#define LEAD        64u
+#define LEAD_STARTS 16u
+#define ALIGNED     16u
+
+static ZydisDecoder decoder_64, decoder_32;
+
+void scan_init(void)
+{
+    ZydisDecoderInit(&decoder_64, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    ZydisDecoderInit(&decoder_32, ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
+}
+
+/*
+ * Whether bytes at p, of which `have` are known (more than fit in any of them), look like one of the
+ * instructions.
+ */
+static bool bytes_suspect(const uint8_t *p, bool wide)
+{
+    if (p[0] == 0xcd)
+        return p[1] == 0x80;
+    switch (p[1]) {
+    case 0xa2:
+        return !host.cpuid_traps;
+    case 0x03:
+    case 0x34:
+        return true;
+    case 0x05:
+        return wide;
+    case 0x01:
+        return p[2] == 0xd0 || p[2] == 0xf9 || (!host.umip && (p[2] >> 3 & 7) <= 4);
+    case 0xc7:
+        return p[2] >= 0xf8;
+    case 0x00:
+        return !host.umip && (p[2] >> 3 & 7) < 2;
+    default:
+        return false;
+    }
+}
+
+static bool insn_refused(const ZydisDecodedInstruction *i, const uint8_t *bytes, bool code_32)
+{
+    switch (i->mnemonic) {
+    case ZYDIS_MNEMONIC_CPUID:
+        return !host.cpuid_traps;
+    case ZYDIS_MNEMONIC_LSL:
+    case ZYDIS_MNEMONIC_XGETBV:
+    case ZYDIS_MNEMONIC_RDTSCP:
+    case ZYDIS_MNEMONIC_RDPID:
+    case ZYDIS_MNEMONIC_SYSENTER:
+        return true;
+    case ZYDIS_MNEMONIC_SYSCALL:
+        return code_32;
+    case ZYDIS_MNEMONIC_INT:
+        return !code_32 && bytes[i->length - 1] == 0x80;
+    case ZYDIS_MNEMONIC_SGDT:
+    case ZYDIS_MNEMONIC_SIDT:
+    case ZYDIS_MNEMONIC_SMSW:
+    case ZYDIS_MNEMONIC_SLDT:
+    case ZYDIS_MNEMONIC_STR:
+        return !host.umip;
+    default:
+        return false;
+    }
+}
+
+/*
+ * Decodes from p on, to the place and a bit beyond: does it come upon a refused instruction? end: of what is
+ * known.
+ */
+static bool decoding_meets(const ZydisDecoder *decoder, const uint8_t *p, const uint8_t *place,
+                           const uint8_t *end)
+{
+    while (p <= place) {
+        ZydisDecodedInstruction i;
+
+        if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder, NULL, p, (size_t)(end - p), &i))) {
+            p++;
+            continue;
+        }
+        if (insn_refused(&i, p, decoder == &decoder_32))
+            return true;
+        p += i.length;
+    }
+    return false;
+}
+
+static bool place_refused(const ZydisDecoder *decoder, const uint8_t *start, const uint8_t *place,
+                          const uint8_t *end)
+{
+    const uint8_t *lead = place - LEAD;
+
+    if (place - start < LEAD)
+        return true; /* what lies before is another page's, and may change without this one */
+    for (unsigned i = 0; i < LEAD_STARTS; i++)
+        if (decoding_meets(decoder, lead + i, place, end))
+            return true;
+    for (const uint8_t *p = lead + LEAD_STARTS; p <= place; p++)
+        if ((p - start) % ALIGNED == 0 && decoding_meets(decoder, p, place, end))
+            return true;
+    return false;
+}
+
+/* Looks at places [from, to) of the n bytes at start. */
+static bool range_refused(const uint8_t *start, size_t n, size_t from, size_t to, bool wide)
+{
+    for (size_t i = from; i < to; i++) {
+        const uint8_t *p = start + i;
+
+        if ((*p != 0x0f && *p != 0xcd) || !bytes_suspect(p, wide))
+            continue;
+        if (place_refused(&decoder_64, start, p, start + n) ||
+            (wide && place_refused(&decoder_32, start, p, start + n)))
+            return true;
+    }
+    return false;
+}
+
+bool scan_refuses(const uint8_t *page, bool wide)
+{
+    return range_refused(page, PAGE_SIZE, 0, PAGE_SIZE - SCAN_SEAM, wide);
+}
+
+bool scan_seam_refuses(const uint8_t *page, const uint8_t *next, bool wide)
+{
+    uint8_t both[LEAD + ALIGNED + SCAN_SEAM + 16];
+    const size_t before = LEAD + ALIGNED; /* of the last bytes of page, beside the seam itself */
+
+    memcpy(both, page + PAGE_SIZE - SCAN_SEAM - before, before + SCAN_SEAM);
+    memcpy(both + before + SCAN_SEAM, next, 16);
+    return range_refused(both, sizeof(both), before, before + SCAN_SEAM, wide);
+}
