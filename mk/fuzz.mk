@@ -28,7 +28,7 @@ FUZZ_SRCS_trace := tests/unit/trace_fakes.c \
 FUZZ_SRCS_hypercalls := $(EVENTS_SRCS)
 FUZZ_LIBS_hypercalls := -Wl,--wrap=time_domain_init
 FUZZ_SRCS_emulate := $(BACKENDS_CPU) hypervisor/cpu/isa_feature.c
-FUZZ_SRCS_translate := $(wildcard hypervisor/engine/*.c hypervisor/engine/*.S) \
+FUZZ_SRCS_translate := $(wildcard hypervisor/engine/*.[cS] hypervisor/direct/*.[cS]) \
 	$(FUZZ_DIAG) hypervisor/cpu/domain.c \
 	hypervisor/cpu/vcpu.c hypervisor/cpu/isa_feature.c hypervisor/mem/machine.c
 FUZZ_LIBS_translate := -lZydis

@@ -92,6 +92,14 @@ static enum next on_trap(struct run *r, const siginfo_t *info)
         r->v->exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_DB};
         return leave(r, DIRECT_EXIT);
     }
+    /*
+     * INT3 or INT 3. The byte may have gone by now: another vCPU that patches code under a breakpoint takes
+     * it away.
+     */
+    if (info->si_code == SI_KERNEL) {
+        r->v->exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_BP, .next_rip = u->rip};
+        return leave(r, DIRECT_EXIT);
+    }
     if (space_code(r->sp, u->rip - 1, code, 1) == 1 && (code[0] == 0xcc || code[0] == 0xf1))
         u->rip -= 1;
     else if (space_code(r->sp, u->rip - 2, code, 2) == 2 && code[0] == 0xcd && (code[1] == 3 || code[1] == 1))
@@ -149,8 +157,8 @@ static enum next on_signal(struct run *r, int sig)
     if (stub_ask(PTRACE_GETSIGINFO, r->sp, NULL, &info) < 0)
         return leave(r, DIRECT_ONE);
     if (r->sp->dying || info.si_signo != sig || info.si_code == (SIGTRAP | PTRACE_EVENT_EXIT << 8))
-        info = (siginfo_t){.si_signo = sig,
-                           .si_code = SI_KERNEL}; /* it has been killed, and this is about that */
+        info = (siginfo_t){.si_signo = sig, /* it has been killed, and this is about that */
+                           .si_code = sig == SIGTRAP ? TRAP_BRKPT : SI_KERNEL};
     if (info.si_code <= 0)
         return NEXT_RESUME; /* somebody has sent it: the guest knows nothing of host signals */
     switch (sig) {

@@ -177,6 +177,7 @@ static void test_execute_right(void)
             CHECK_EQ(i % 2, 1);
         }
     }
+    signal(SIGSEGV, SIG_DFL);
 }
 
 /*
