@@ -31,13 +31,10 @@ void warn_once(bool *said, const char *what, int err)
         diag_warn("%s%s%s", what, err ? ": " : "", err ? strerror(err) : "");
 }
 
-/* What to do about a stop. */
-enum next {
-    NEXT_RESUME,
-    NEXT_SIGNAL, /* as RESUME, whatever has kicked us: the stub stops before its next instruction */
-    NEXT_ENTER,
-    NEXT_LEAVE,
-};
+/*
+ * What to do about a stop. NEXT_DELIVER: resume, kicked or not, for a signal that the stub stops for at once.
+ */
+enum next { NEXT_RESUME, NEXT_DELIVER, NEXT_ENTER, NEXT_LEAVE };
 
 struct run {
     struct direct *d;
@@ -86,11 +83,17 @@ static enum next on_syscall(struct run *r)
     return leave(r, DIRECT_EXIT);
 }
 
+static bool byte_is(struct space *sp, uint64_t va, uint8_t byte)
+{
+    uint8_t code;
+
+    return space_code(sp, va, &code, 1) == 1 && code == byte;
+}
+
 /* #DB and #BP are traps: rip is behind the instruction. */
 static enum next on_trap(struct run *r, const siginfo_t *info)
 {
     struct stub_regs *u = &r->d->regs;
-    uint8_t code[2];
 
     if (info->si_code == TRAP_TRACE) {
         r->v->dr[6] |= DR6_BS;
@@ -105,10 +108,9 @@ static enum next on_trap(struct run *r, const siginfo_t *info)
         r->v->exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_BP, .next_rip = u->rip};
         return leave(r, DIRECT_EXIT);
     }
-    if (space_code(r->sp, u->rip - 1, code, 1) == 1 && (code[0] == 0xcc || code[0] == 0xf1))
+    /* INT1: some hosts stop the stub behind it, others (seen in virtual machines) at it. */
+    if (!byte_is(r->sp, u->rip, 0xf1) && byte_is(r->sp, u->rip - 1, 0xf1))
         u->rip -= 1;
-    else if (space_code(r->sp, u->rip - 2, code, 2) == 2 && code[0] == 0xcd && (code[1] == 3 || code[1] == 1))
-        u->rip -= 2;
     return leave(r, DIRECT_ONE);
 }
 
@@ -125,16 +127,26 @@ static enum next on_vsyscall(struct run *r, const siginfo_t *info)
     return leave(r, DIRECT_ONE);
 }
 
-static enum next on_segv(struct run *r, const siginfo_t *info)
+/*
+ * A SIGSEGV without an address: #GP and the like, or #OF, which is a trap. The CPU sets RF in what faults
+ * leave, and only there (SDM vol. 3, 17.3.1.1).
+ */
+static void undo_overflow(struct run *r)
 {
     struct stub_regs *u = &r->d->regs;
-    uint8_t code;
 
+    if (u->eflags & FLAG_RF)
+        return;
+    if (u->cs == HOST_CS_32 && byte_is(r->sp, u->rip - 1, 0xce))
+        u->rip -= 1; /* INTO */
+    else if (byte_is(r->sp, u->rip - 2, 0xcd) && byte_is(r->sp, u->rip - 1, 4))
+        u->rip -= 2; /* INT 4 */
+}
+
+static enum next on_segv(struct run *r, const siginfo_t *info)
+{
     if (info->si_code == SI_KERNEL) {
-        /* #GP and the like: no address. INTO is a trap. */
-        if (u->cs == HOST_CS_32 && u->eflags & FLAG_OF && space_code(r->sp, u->rip - 1, &code, 1) == 1 &&
-            code == 0xce)
-            u->rip -= 1;
+        undo_overflow(r);
         return leave(r, DIRECT_ONE);
     }
     /*
@@ -182,24 +194,15 @@ static enum next on_signal(struct run *r, int sig)
     }
 }
 
-/*
- * Whether a signal waits behind the stop.  A kick's stop comes first (Linux, get_signal()); but the signal of an
- * instruction that has trapped tells of registers that must not go anywhere before it is looked at: rip is behind
- * INT3 already, and the stub may have another thread of the guest's next.
- */
-static bool signal_waits(int pid)
-{
-    const struct __ptrace_peeksiginfo_args first = {.off = 0, .flags = 0, .nr = 1};
-    siginfo_t info;
-
-    return stub_ptrace(PTRACE_PEEKSIGINFO, pid, &first, &info) == 1;
-}
-
 static enum next on_stop(struct run *r, int status)
 {
     r->d->stats->stops++;
+    /*
+     * A kick: seen before the stub is resumed. It comes first if the stub has just raised an exception, too:
+     * a trap, whose instruction has been executed, would be lost if the engine went on without it.
+     */
     if (EVENT(status))
-        return signal_waits(r->sp->pid) ? NEXT_SIGNAL : NEXT_RESUME; /* a kick, seen before that */
+        return stub_has_signal(r->sp->pid) ? NEXT_DELIVER : NEXT_RESUME;
     if (!state_fetch(r->d, r->sp))
         return lost(r);
     return WSTOPSIG(status) == SYSCALL_STOP ? on_syscall(r) : on_signal(r, WSTOPSIG(status));
@@ -262,7 +265,7 @@ static void run(struct run *r)
         }
         place_before(d, r->sp);
         __atomic_store_n(&d->running, r->sp->pid, __ATOMIC_SEQ_CST);
-        if (next != NEXT_SIGNAL && engine_kicked(r->v)) {
+        if (next != NEXT_DELIVER && engine_kicked(r->v)) {
             __atomic_store_n(&d->running, 0, __ATOMIC_SEQ_CST);
             r->result = DIRECT_KICKED;
             if (next == NEXT_RESUME && !state_fetch(d, r->sp))

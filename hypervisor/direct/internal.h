@@ -41,8 +41,8 @@ struct stub_call {
 #define STUB_CALLS_MAX (STUB_CALLS_PAGES * PAGE_SIZE / sizeof(struct stub_call))
 
 /* ---- stub_code.S: the page of code ---- */
-extern const char stub_code[], stub_code_calls[], stub_code_done[], stub_code_close[], stub_code_park[],
-    stub_code_end[];
+extern const char stub_code[], stub_code_flags[], stub_code_calls[], stub_code_done[], stub_code_close[],
+    stub_code_park[], stub_code_end[];
 
 /* Address in the stub of a label above. */
 static inline uint64_t stub_address(const char *label)
@@ -74,6 +74,7 @@ struct host {
     bool umip;          /* SGDT and the like fault in user mode */
     unsigned map_limit; /* maps and unmaps that a stub may have before it is emptied */
     uint64_t lowest;    /* vm.mmap_min_addr */
+    bool xsavec;        /* the kernel keeps state in the compacted format */
     size_t xsave_size;  /* of PTRACE_SETREGSET(NT_X86_XSTATE) */
 };
 
@@ -171,12 +172,20 @@ enum stub_stop stub_wait(int pid, int *status);
  */
 bool stub_is_dying(int pid);
 
+/* Whether a signal waits for the stopped stub to go on. */
+bool stub_has_signal(int pid);
+
 /*
  * Makes the stub execute the d->nr_calls calls in d's array, which is empty afterwards, up to the first that
  * fails. The number of those that didn't; *result is what the last one returned. -1: the stub is dying, or
  * gone.
  */
 int stub_do_calls(struct direct *d, int pid, long *result, int *child);
+
+/*
+ * Has the stub give its RFLAGS.ID this value (FLAG_ID or 0), which ptrace can't. False: it is dying, or gone.
+ */
+bool stub_set_flag_id(struct direct *d, int pid, uint64_t id);
 
 /* Adds a call; the caller knows that there is room. */
 void stub_add_call(struct direct *d, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t e, uint64_t f,

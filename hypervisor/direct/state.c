@@ -21,10 +21,16 @@
 #define XFEATURES 7u /* x87, SSE, AVX: what a guest's XCR0 may have (cpu/cpu_policy.h) */
 
 /* Standard XSAVE format (SDM vol. 1, 13.4). */
+#define XSAVE_MXCSR       24u
+#define XSAVE_XMM         160u
+#define XSAVE_XMM_BYTES   256u
 #define XSAVE_SW_RESERVED 464u
 #define XSAVE_HEADER      512u
 #define XSAVE_AVX         576u
 #define XSAVE_AVX_END     832u
+
+#define XFEATURE_SSE 2u
+#define MXCSR_INIT   0x1f80u
 
 #define FLAGS_USER (FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID)
 /* Those that PTRACE_SETREGS changes; not ID. */
@@ -38,9 +44,20 @@
  */
 static void fpu_image(uint8_t *to, const uint8_t *from)
 {
+    uint32_t mxcsr;
+
     memcpy(to, from, XSAVE_SW_RESERVED);
     memset(to + XSAVE_SW_RESERVED, 0, host.xsave_size - XSAVE_SW_RESERVED);
     to[XSAVE_HEADER] = from[XSAVE_HEADER] & XFEATURES;
+    /*
+     * Where XMM registers are zero XSAVE may say that SSE state is initial, whatever MXCSR is (SDM vol. 1,
+     * 13.6); the kernel would take MXCSR to be initial, too.
+     */
+    memcpy(&mxcsr, from + XSAVE_MXCSR, sizeof(mxcsr));
+    if (!(to[XSAVE_HEADER] & XFEATURE_SSE) && mxcsr != MXCSR_INIT) {
+        to[XSAVE_HEADER] |= XFEATURE_SSE;
+        memset(to + XSAVE_XMM, 0, XSAVE_XMM_BYTES);
+    }
     memcpy(to + XSAVE_AVX, from + XSAVE_AVX, XSAVE_AVX_END - XSAVE_AVX);
 }
 
@@ -74,6 +91,12 @@ static bool fpu_take(struct direct *d, struct space *sp, uint8_t *xsave)
     d->fpu_space = NULL;
     if (stub_ask(PTRACE_GETREGSET, sp, (void *)NT_X86_XSTATE, &io) < 0)
         return false;
+    /*
+     * XSAVEC and XSAVES don't store MXCSR if SSE state is initial, MXCSR included (SDM vol. 1, 13.10), and
+     * where AVX state isn't the kernel tells us what was there before.
+     */
+    if (host.xsavec && !(d->fpu[XSAVE_HEADER] & XFEATURE_SSE))
+        memcpy(d->fpu + XSAVE_MXCSR, &(uint32_t){MXCSR_INIT}, sizeof(uint32_t));
     fpu_image(xsave, d->fpu);
     d->fpu_space = sp;
     return true;
@@ -139,8 +162,11 @@ int state_put(struct direct *d, struct space *sp, struct vcpu *v, void *xsave)
     struct stub_regs *r = &d->regs;
     const uint64_t *g = v->gpr;
 
-    if ((v->rflags & FLAG_ID) != sp->flag_id)
-        return -EINVAL; /* ptrace can't change it; programs that do are testing for CPUID */
+    if ((v->rflags & FLAG_ID) != sp->flag_id) {
+        if (!stub_set_flag_id(d, sp->pid, v->rflags & FLAG_ID))
+            return -ESRCH;
+        sp->flag_id = v->rflags & FLAG_ID;
+    }
     if (tls_matters(v) && !tls_put(sp, v))
         return -EINVAL;
     *r = (struct stub_regs){

@@ -70,10 +70,20 @@ bool stub_is_dying(int pid)
     return rawsys6(SYS_wait4, pid, (long)&status, __WALL | WNOHANG, 0, 0, 0) != 0;
 }
 
-int stub_do_calls(struct direct *d, int pid, long *result, int *child)
+bool stub_has_signal(int pid)
+{
+    const struct __ptrace_peeksiginfo_args first = {.nr = 1};
+    siginfo_t info;
+
+    return stub_ptrace(PTRACE_PEEKSIGINFO, pid, &first, &info) > 0;
+}
+
+/* Runs the stub's own code at the label with the d->nr_calls calls. As stub_do_calls(). */
+static int own_code(struct direct *d, int pid, const char *label, long *result, int *child)
 {
     struct stub_regs r = {
-        .rip = stub_address(stub_code_calls),
+        .rip = stub_address(label),
+        .rsp = STUB_CALLS, /* for stub_code_flags */
         .rbx = STUB_CALLS,
         .r12 = STUB_CALLS + d->nr_calls * sizeof(struct stub_call),
         .cs = HOST_CS_64,
@@ -107,6 +117,18 @@ int stub_do_calls(struct direct *d, int pid, long *result, int *child)
     }
     *result = (long)r.rax;
     return (int)((r.rbx - STUB_CALLS) / sizeof(struct stub_call));
+}
+
+int stub_do_calls(struct direct *d, int pid, long *result, int *child)
+{
+    return own_code(d, pid, stub_code_calls, result, child);
+}
+
+bool stub_set_flag_id(struct direct *d, int pid, uint64_t id)
+{
+    d->nr_calls = 0;
+    *(uint64_t *)d->template->calls = id | FLAG_IF | 2;
+    return own_code(d, pid, stub_code_flags, &(long){0}, NULL) == 0;
 }
 
 /* One call, whose result it is. */

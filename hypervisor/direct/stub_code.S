@@ -4,11 +4,16 @@
  *
  * stub_code_calls: makes the system calls in the array from rbx to r12 (struct stub_call), up to the first
  * that fails, and stops with int3; rbx is then at the call that failed or at r12, and rax is the last result.
+ *
+ * stub_code_flags: takes RFLAGS from where rsp points first.
  */
         .section .rodata
         .balign 16
-        .globl  stub_code, stub_code_calls, stub_code_done, stub_code_close, stub_code_park, stub_code_end
+        .globl  stub_code, stub_code_flags, stub_code_calls, stub_code_done
+        .globl  stub_code_close, stub_code_park, stub_code_end
 stub_code:
+stub_code_flags:
+        popfq
 stub_code_calls:
         cmpq    %r12, %rbx
         jae     1f

@@ -212,6 +212,7 @@ static void host_look(void)
     host.map_limit = (unsigned)read_limit("/proc/sys/vm/max_map_count", MAPS_DEFAULT);
     host.map_limit = host.map_limit > 2 * MAPS_RESERVE ? host.map_limit - MAPS_RESERVE : MAPS_RESERVE;
     host.lowest = read_limit("/proc/sys/vm/mmap_min_addr", 65536);
+    host.xsavec = __get_cpuid_count(0xd, 1, &a, &b, &c, &d) && a & 1u << 1;
     host.umip = __get_cpuid_count(7, 0, &a, &b, &c, &d) && c & 1u << 2;
     if (syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0) == 0) {
         host.cpuid_traps = true;

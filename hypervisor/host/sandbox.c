@@ -142,10 +142,10 @@ static int allow_values(scmp_filter_ctx f)
  */
 static int allow_tracing(scmp_filter_ctx f, const struct sandbox_needs *needs)
 {
-    static const int requests[] = {PTRACE_INTERRUPT,   PTRACE_CONT,        PTRACE_SYSEMU,
-                                   PTRACE_GETREGS,     PTRACE_SETREGS,     PTRACE_GETREGSET,
-                                   PTRACE_SETREGSET,   PTRACE_GETSIGINFO,  PTRACE_DETACH,
-                                   PTRACE_GETEVENTMSG, PTRACE_PEEKSIGINFO, PTRACE_SET_THREAD_AREA};
+    static const int requests[] = {PTRACE_PEEKSIGINFO, PTRACE_INTERRUPT,   PTRACE_CONT,
+                                   PTRACE_SYSEMU,      PTRACE_GETREGS,     PTRACE_SETREGS,
+                                   PTRACE_GETREGSET,   PTRACE_SETREGSET,   PTRACE_GETSIGINFO,
+                                   PTRACE_DETACH,      PTRACE_GETEVENTMSG, PTRACE_SET_THREAD_AREA};
     static const int calls[] = {SCMP_SYS(wait4), SCMP_SYS(sched_setaffinity), SCMP_SYS(getcpu)};
     int err = 0;
 

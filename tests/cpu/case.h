@@ -116,11 +116,14 @@ struct test_case {
     uint64_t flags_mask; /* RFLAGS bits that are not compared, 0 so far: the same CPU computes both */
 };
 
-/* Base of the FS and GS segments of 32-bit code, and their selectors (in the native child's LDT). */
+/*
+ * Base of the FS and GS segments of 32-bit code, and their selectors: descriptors for threads of Linux'
+ * (GDT_ENTRY_TLS_MIN of asm/segment.h), as 32-bit programs have them.
+ */
 #define FS_BASE_32  (DATA_LOW + 0x1100)
 #define GS_BASE_32  (DATA_LOW + 0x6080)
-#define SEL_FS_32   0x07
-#define SEL_GS_32   0x0f
+#define SEL_FS_32   0x63
+#define SEL_GS_32   0x6b
 #define SEL_CODE_64 0x33
 #define SEL_CODE_32 0x23
 #define SEL_DATA    0x2b

@@ -22,6 +22,7 @@
 
 #include "base/debug.h"
 #include "compare.h"
+#include "ends.h"
 #include "engine_side.h"
 #include "gen.h"
 #include "native.h"
@@ -36,6 +37,7 @@ static struct {
     double hours;
     unsigned jobs, max_fail;
     bool verbose, native_only, list, shrink;
+    enum engine_exec exec;
     const char *out_dir;
     const struct gen_class *wheel[WHEEL_MAX]; /* class of index i: wheel[i % wheel_len] */
     unsigned wheel_len;
@@ -43,15 +45,11 @@ static struct {
     .seed = 1, .count = 300000, .max_fail = 20, .out_dir = "build/tests/cputest-failures", .shrink = true};
 
 /* Shared by parent and workers. */
-#define MAX_CLASSES 64
-#define END_HLT     32 /* columns 0 .. 31: vectors */
-#define END_SYSCALL 33
-#define NR_ENDS     34
-
 struct worker {
     uint64_t index; /* the case being run by the engine, or being made */
     uint64_t passed, failed, timeouts, unstable, died, panels;
-    unsigned ends[MAX_CLASSES][NR_ENDS]; /* how cases of each class ended on the host */
+    uint64_t direct;  /* of those passed, how many ran directly, some way at least */
+    struct ends ends; /* of its cases, on the host */
 };
 
 static struct shared {
@@ -240,20 +238,6 @@ static uint64_t total_failed(void)
     return n;
 }
 
-/* Counts how the case ended. */
-static void note_end(struct worker *w, const struct test_case *t, const struct gen_class *c,
-                     const struct outcome *o)
-{
-    uint64_t off = o->state.rip - t->code_va;
-    unsigned end = o->vector & 31;
-
-    if (o->kind == OUTCOME_SYSCALL)
-        end = END_SYSCALL;
-    else if (o->vector == 13 && off < t->code_len && t->code[off] == 0xf4)
-        end = END_HLT;
-    w->ends[c - gen_classes][end]++;
-}
-
 static void run_batch(struct worker *w, uint64_t from, uint64_t to)
 {
     static struct test_case t[NATIVE_BATCH];
@@ -280,14 +264,16 @@ static void run_batch(struct worker *w, uint64_t from, uint64_t to)
                 report_failure(&t[i], native[i].why, "");
             continue;
         }
-        note_end(w, &t[i], opt.wheel[(from + i) % opt.wheel_len], &native[i]);
+        ends_note(&w->ends, &t[i], opt.wheel[(from + i) % opt.wheel_len], &native[i]);
         run_other(&t[i], &other, &mem);
         if (is_panels(&native[i], &other))
             w->panels++;
         else if (outcome_diff(&t[i], &native[i], memory[i], &other, mem, NULL, "", ""))
             handle_mismatch(w, &t[i], describe(&t[i], &native[i], memory[i], &other, mem));
-        else
+        else {
             w->passed++;
+            w->direct += !opt.native_only && engine_side_ran_directly();
+        }
     }
 }
 
@@ -297,7 +283,7 @@ static void start_sides(void)
     if (opt.native_only)
         second = native_start();
     else
-        engine_side_start();
+        engine_side_start(opt.exec);
 }
 
 /* Cases first .. of worker nr; batches of NATIVE_BATCH, every jobs-th. */
@@ -349,7 +335,7 @@ static bool kills_engine(const struct test_case *t, void *arg)
     if (pid == 0) {
         null = open("/dev/null", 1);
         dup2(null, 2);
-        engine_side_start();
+        engine_side_start(opt.exec);
         engine_side_run(t, salt_of(t), &out);
         _exit(0);
     }
@@ -397,35 +383,10 @@ static struct worker sum_workers(void)
         s.unstable += shared->worker[i].unstable;
         s.died += shared->worker[i].died;
         s.panels += shared->worker[i].panels;
+        s.direct += shared->worker[i].direct;
+        ends_add(&s.ends, &shared->worker[i].ends);
     }
     return s;
-}
-
-/* --verbose: how the cases ended, so that one sees that classes do what they are for. */
-static void print_ends(void)
-{
-    static const struct {
-        unsigned end;
-        const char *name;
-    } columns[] = {{END_HLT, "end"}, {13, "#GP"}, {14, "#PF"}, {6, "#UD"},          {0, "#DE"},
-                   {1, "#DB"},       {3, "#BP"},  {4, "#OF"},  {5, "#BR"},          {12, "#SS"},
-                   {16, "#MF"},      {17, "#AC"}, {19, "#XM"}, {END_SYSCALL, "sys"}};
-
-    printf("%-10s", "class");
-    for (size_t j = 0; j < ARRAY_SIZE(columns); j++)
-        printf(" %7s", columns[j].name);
-    printf("\n");
-    for (unsigned c = 0; c < gen_nr_classes; c++) {
-        printf("%-10s", gen_classes[c].name);
-        for (size_t j = 0; j < ARRAY_SIZE(columns); j++) {
-            unsigned n = 0;
-
-            for (unsigned i = 0; i < opt.jobs; i++)
-                n += shared->worker[i].ends[c][columns[j].end];
-            printf(" %7u", n);
-        }
-        printf("\n");
-    }
 }
 
 /* Waits a little for a worker to end; 0 if none did. */
@@ -437,6 +398,13 @@ static pid_t wait_worker(int *status)
     if (!pid)
         nanosleep(&nap, NULL);
     return pid;
+}
+
+/* Direct execution was asked for and can't be had on this host, which is no failure. */
+static int say_skipped(void)
+{
+    printf("cputest: 0 passed, 0 failed, 1 skipped\n");
+    return 0;
 }
 
 static int run_all(void)
@@ -474,6 +442,8 @@ static int run_all(void)
             pids[i] = 0;
             if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                 break;
+            if (WIFEXITED(status) && WEXITSTATUS(status) == ENGINE_NO_DIRECT)
+                return say_skipped();
             if (WIFEXITED(status) && !shared->worker[i].passed)
                 return 1; /* it said why: the host can't */
             handle_crash(&shared->worker[i], status);
@@ -485,9 +455,9 @@ static int run_all(void)
             break;
         }
     }
-    if (opt.verbose)
-        print_ends();
     sum = sum_workers();
+    if (opt.verbose)
+        ends_print(&sum.ends);
     printf("cputest: seed %lu, %.0f s", opt.seed, now_s() - start);
     if (sum.timeouts)
         printf(", %lu left out: too long natively", sum.timeouts);
@@ -497,6 +467,13 @@ static int run_all(void)
         printf(", %lu left out: they killed the native child", sum.died);
     if (sum.panels)
         printf(", %lu left out: far transfers and segment registers, which are the panel's", sum.panels);
+    if (opt.exec != EXEC_TRANSLATE)
+        printf(", %lu of %lu ran directly", sum.direct, sum.passed);
+    /* What keeps most cases from running directly would hide what is wrong there. */
+    if (opt.exec == EXEC_DIRECT && sum.direct < sum.passed / 2) {
+        printf("\nFAIL too few cases ran directly");
+        sum.failed++;
+    }
     sum.passed += replayed.passed;
     sum.failed += replayed.failed;
     printf("\ncputest: %lu passed, %lu failed%s\n", sum.passed, sum.failed,
@@ -543,13 +520,17 @@ static void replay_files(char **files, unsigned n, struct replayed *count)
     count->failed += failed;
 }
 
-/* In a process of its own, as run_all() wants to start with no engine. A child that dies is a failure. */
-static void replay_in_child(char **files, unsigned n, struct replayed *count)
+/*
+ * In a process of its own, as run_all() wants to start with no engine. A child that dies is a failure. True:
+ * it could not run code directly.
+ */
+static bool replay_in_child(char **files, unsigned n, struct replayed *count)
 {
     struct replayed *shown =
         mmap(NULL, sizeof(*shown), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int status;
     pid_t pid;
+    bool skipped;
 
     if (shown == MAP_FAILED)
         err(1, "cputest: mmap");
@@ -562,23 +543,29 @@ static void replay_in_child(char **files, unsigned n, struct replayed *count)
         fflush(NULL);
         _exit(0);
     }
-    if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status)) {
+    if (waitpid(pid, &status, 0) != pid)
+        err(1, "cputest: waitpid");
+    skipped = WIFEXITED(status) && WEXITSTATUS(status) == ENGINE_NO_DIRECT;
+    if (!skipped && (!WIFEXITED(status) || WEXITSTATUS(status))) {
         printf("FAIL the replay died, status %#x\n", (unsigned)status);
         shown->failed++;
     }
     *count = *shown;
     munmap(shown, sizeof(*shown));
+    return skipped;
 }
 
 /* The cases kept in the source tree, whose top is the current directory: `make test` runs us so. */
-static void replay_kept(void)
+static bool replay_kept(void)
 {
+    bool skipped;
     glob_t g;
 
     if (glob("tests/cpu/regress/*.txt", 0, NULL, &g))
         errx(1, "no tests/cpu/regress/*.txt here; run me at the top of the source tree, or with options");
-    replay_in_child(g.gl_pathv, (unsigned)g.gl_pathc, &replayed);
+    skipped = replay_in_child(g.gl_pathv, (unsigned)g.gl_pathc, &replayed);
     globfree(&g);
+    return skipped;
 }
 
 /* One case of a run, in full. */
@@ -618,10 +605,27 @@ static void usage(FILE *f)
             "  --max-fail N      stop after so many failures (20)\n"
             "  --out DIR         where failing cases are saved (%s)\n"
             "  --no-shrink       report failing cases as they are\n"
+            "  --exec HOW        translate (default), direct, or random: which executor runs the code\n"
+            "  --kept            replay tests/cpu/regress/*.txt first\n"
             "  --native-only     the host CPU against itself: checks the test\n"
             "  --debug LIST      debug output of the engine, as of diptych run\n"
             "  --verbose         say more\n",
             opt.out_dir);
+}
+
+static bool exec_parse(const char *name, enum engine_exec *exec)
+{
+    static const struct {
+        const char *name;
+        enum engine_exec exec;
+    } names[] = {{"translate", EXEC_TRANSLATE}, {"direct", EXEC_DIRECT}, {"random", EXEC_RANDOM}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (!strcmp(name, names[i].name)) {
+            *exec = names[i].exec;
+            return true;
+        }
+    return false;
 }
 
 int main(int argc, char **argv)
@@ -638,6 +642,8 @@ int main(int argc, char **argv)
         OUT,
         NO_SHRINK,
         NATIVE,
+        EXEC,
+        KEPT,
         VERBOSE,
         LIST,
         REPLAY,
@@ -656,6 +662,8 @@ int main(int argc, char **argv)
         {"out", 1, NULL, OUT},
         {"no-shrink", 0, NULL, NO_SHRINK},
         {"native-only", 0, NULL, NATIVE},
+        {"exec", 1, NULL, EXEC},
+        {"kept", 0, NULL, KEPT},
         {"verbose", 0, NULL, VERBOSE},
         {"list", 0, NULL, LIST},
         {"replay", 0, NULL, REPLAY},
@@ -665,7 +673,7 @@ int main(int argc, char **argv)
     };
     const char *names = NULL;
     char bad[64];
-    bool one = false, replay = false;
+    bool one = false, replay = false, kept = argc == 1;
     int c;
 
     opt.jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
@@ -704,6 +712,13 @@ int main(int argc, char **argv)
             break;
         case NATIVE:
             opt.native_only = true;
+            break;
+        case EXEC:
+            if (!exec_parse(optarg, &opt.exec))
+                errx(2, "--exec is translate, direct or random");
+            break;
+        case KEPT:
+            kept = true;
             break;
         case VERBOSE:
             opt.verbose = true;
@@ -745,8 +760,8 @@ int main(int argc, char **argv)
         printf("cputest: %lu passed, %lu failed\n", replayed.passed, replayed.failed);
         return replayed.failed ? 1 : 0;
     }
-    if (argc == 1)
-        replay_kept();
+    if (kept && replay_kept())
+        return say_skipped();
     opt.wheel_len = wheel_build(opt.wheel, names);
     forms_all(false); /* before the workers: they share it */
     forms_all(true);

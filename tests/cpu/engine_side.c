@@ -2,9 +2,7 @@
 /*
  * The engine's half of the comparison.
  *
- * The panel here translates addresses by layout_pages[] and keeps accessed/dirty rules as real page tables do
- * (a page is writable for the TLB only after a write walked it).  Exits become what the same instruction does
- * on the bare CPU under Linux.
+ * The panel is panel.c. Exits become what the same instruction does on the bare CPU under Linux.
  *
  * The guest's x87/SSE/AVX state is live in the host's registers while the engine runs: run_with_fpu() puts it
  * there and takes it out, with the engine between.
@@ -25,70 +23,24 @@
 #include "cpu/guest_ops.h"
 #include "engine/engine.h"
 #include "mem/machine.h"
+#include "panel.h"
 
 #define RAM_FRAMES  4096
 #define DOMID       1
 #define CACHE_BYTES (8UL << 20)
 
-#define ATTR_CODE_64 0xa0fb /* G, L, P, DPL 3, code, accessed */
-#define ATTR_CODE_32 0xc0fb /* G, D */
-#define ATTR_DATA    0xc0f3 /* G, B, P, DPL 3, data writable, accessed */
+/* What direct execution is for (direct_fits()). */
+#define CR4_FSGSBASE     (1u << 16)
+#define CR4_OSXSAVE      (1u << 18)
+#define XCR0_X87_SSE_AVX 7u
 
 static struct vcpu *vcpu;
 static struct domain domain;
 static mfn_t first_frame;
-static bool dirty[64]; /* by index in layout_pages[] */
-static const char *panel_trouble;
+static enum engine_exec exec;
+static bool ran_directly;
 static uint8_t fpu_in[XSAVE_BYTES] __attribute__((aligned(64)));
 static uint8_t fpu_out[XSAVE_BYTES] __attribute__((aligned(64)));
-
-/* ---- the panel; light code ---- */
-
-/* Light: no libc, so that no vector register changes. */
-__attribute__((target("general-regs-only"))) static bool
-panel_walk(struct vcpu *v, gva_t a, enum access access, struct translation *t, uint32_t *pfec)
-{
-    uint32_t code = (v->user_mode ? PFEC_USER : 0) | (access == ACCESS_WRITE ? PFEC_WRITE : 0) |
-                    (access == ACCESS_FETCH ? PFEC_FETCH : 0);
-    unsigned i;
-
-    for (i = 0; i < layout_nr_pages && layout_pages[i].va != (a.va & PAGE_MASK); i++)
-        ;
-    if (i == layout_nr_pages) {
-        /* Linux tells programs that kernel addresses are present (sanitize_error_code()). */
-        *pfec = code | (a.va >= 0x7ffffffff000 ? PFEC_PRESENT : 0);
-        return false;
-    }
-    if ((access == ACCESS_WRITE && !(layout_pages[i].perm & PERM_W)) ||
-        (access == ACCESS_FETCH && !(layout_pages[i].perm & PERM_X))) {
-        *pfec = code | PFEC_PRESENT;
-        return false;
-    }
-    if (access == ACCESS_WRITE)
-        dirty[i] = true;
-    t->mfn = MFN(first_frame.n + layout_pages[i].frame);
-    t->trapped = layout_pages[i].trapped;
-    t->writable = dirty[i] && (layout_pages[i].perm & PERM_W) && !t->trapped;
-    t->global = false;
-    return true;
-}
-
-__attribute__((target("general-regs-only"))) static bool
-panel_trapped_write(struct vcpu *v, mfn_t m, unsigned off, const void *data, unsigned size)
-{
-    volatile uint8_t *to = machine_hva(m);
-
-    (void)v;
-    if (size == 0 || size > 64 || off + size > PAGE_SIZE) {
-        panel_trouble = "trapped_write() called with a size or offset out of range";
-        return false;
-    }
-    for (unsigned i = 0; i < size; i++)
-        to[off + i] = ((const uint8_t *)data)[i];
-    return true;
-}
-
-static const struct guest_ops panel_ops = {.walk = panel_walk, .trapped_write = panel_trapped_write};
 
 /* ---- time limit and kicks, from another thread ---- */
 
@@ -168,11 +120,6 @@ __asm__(".pushsection .text\n"
         "    ret\n"
         ".popsection\n");
 
-static void set_segment(enum segreg s, uint16_t selector, uint16_t attr, uint64_t base)
-{
-    vcpu->seg[s] = (struct segment){.selector = selector, .attr = attr, .limit = 0xffffffff, .base = base};
-}
-
 static void set_state(const struct test_case *t)
 {
     memcpy(vcpu->gpr, t->init.gpr, sizeof(vcpu->gpr));
@@ -180,12 +127,12 @@ static void set_state(const struct test_case *t)
     vcpu->rflags = t->init.rflags;
     vcpu->fs_base = t->init.fs_base;
     vcpu->gs_base = t->init.gs_base;
-    set_segment(SEG_CS, t->code32 ? SEL_CODE_32 : SEL_CODE_64, t->code32 ? ATTR_CODE_32 : ATTR_CODE_64, 0);
-    set_segment(SEG_SS, SEL_DATA, ATTR_DATA, 0);
-    set_segment(SEG_DS, SEL_DATA, ATTR_DATA, 0);
-    set_segment(SEG_ES, SEL_DATA, ATTR_DATA, 0);
-    set_segment(SEG_FS, t->code32 ? SEL_FS_32 : 0, ATTR_DATA, t->init.fs_base);
-    set_segment(SEG_GS, t->code32 ? SEL_GS_32 : 0, ATTR_DATA, t->init.gs_base);
+    vcpu->seg[SEG_CS] = panel_segment(t->code32 ? SEL_CODE_32 : SEL_CODE_64);
+    vcpu->seg[SEG_SS] = vcpu->seg[SEG_DS] = vcpu->seg[SEG_ES] = panel_segment(SEL_DATA);
+    vcpu->seg[SEG_FS] = panel_segment(t->code32 ? SEL_FS_32 : 0);
+    vcpu->seg[SEG_GS] = panel_segment(t->code32 ? SEL_GS_32 : 0);
+    vcpu->seg[SEG_FS].base = t->init.fs_base;
+    vcpu->seg[SEG_GS].base = t->init.gs_base;
 }
 
 static void set_memory(const struct test_case *t)
@@ -195,7 +142,35 @@ static void set_memory(const struct test_case *t)
         engine_frame_changed(vcpu, MFN(first_frame.n + i), 0, PAGE_SIZE);
 }
 
-void engine_side_start(void)
+/*
+ * What a kernel does that starts a program: its pages of code are new, and nothing that is known of those of
+ * the last case holds.
+ */
+static void program_starts(void)
+{
+    panel_forget(false);
+    engine_flush_all(vcpu);
+}
+
+static uint64_t direct_stops(void)
+{
+    struct engine_stats s;
+
+    engine_stats_get(vcpu, &s);
+    return s.stops - s.misses;
+}
+
+/* Direct execution, if cases are to run so; where the host doesn't allow it that is the process's end. */
+static void exec_start(void)
+{
+    const char *why;
+    int e = engine_exec_prepare(exec, 1, &why);
+
+    if (e)
+        errx(ENGINE_NO_DIRECT, "cputest: no direct execution here: %s: %s", why, strerror(-e));
+}
+
+void engine_side_start(enum engine_exec how)
 {
     const char *why = engine_host_missing();
     struct test_case idle = {.code_va = CODE_LOW, .code_len = 1, .code = {0xf4}};
@@ -210,6 +185,9 @@ void engine_side_start(void)
     first_frame = machine_alloc(DOMID, NR_FRAMES);
     if (first_frame.n == MFN_INVALID.n)
         errx(1, "cputest: no frames");
+    panel_start(first_frame);
+    exec = how;
+    exec_start();
     e = engine_init();
     if (e)
         errx(1, "cputest: engine_init: %s", strerror(-e));
@@ -225,6 +203,8 @@ void engine_side_start(void)
     vcpu->ops = &panel_ops;
     vcpu->user_mode = true;
     vcpu->online = true;
+    vcpu->cr4 = CR4_FSGSBASE | CR4_OSXSAVE;
+    vcpu->xcr0 = XCR0_X87_SSE_AVX;
     e = engine_thread_start(vcpu);
     if (e)
         errx(1, "cputest: engine_thread_start: %s", strerror(-e));
@@ -233,6 +213,8 @@ void engine_side_start(void)
     set_memory(&idle);
     set_state(&idle);
     engine_run(vcpu);
+    if (exec == EXEC_DIRECT && !direct_stops())
+        errx(ENGINE_NO_DIRECT, "cputest: no direct execution here");
     if (pthread_create(&thread, NULL, watch, NULL))
         errx(1, "cputest: pthread_create");
 }
@@ -343,6 +325,8 @@ static void outcome_from_exit(const struct test_case *t, struct outcome *out)
 
 void engine_side_run(const struct test_case *t, uint64_t salt, struct outcome *out)
 {
+    uint64_t stops;
+
     memset(out, 0, sizeof(*out));
     memcpy(fpu_in, t->init.xsave, XSAVE_BYTES);
     memset(fpu_out, 0, sizeof(fpu_out));
@@ -350,9 +334,12 @@ void engine_side_run(const struct test_case *t, uint64_t salt, struct outcome *o
     set_state(t);
     panel_trouble = NULL;
     if (salt & 1) {
+        panel_forget(true);
         engine_flush_all(vcpu);
-        memset(dirty, 0, sizeof(dirty));
     }
+    if (exec != EXEC_TRANSLATE)
+        program_starts();
+    stops = direct_stops();
     timed_out = false;
     __atomic_store_n(&kicking, (salt >> 1 & 7) == 0, __ATOMIC_RELAXED);
     __atomic_fetch_add(&run_serial, 1, __ATOMIC_SEQ_CST);
@@ -366,6 +353,7 @@ void engine_side_run(const struct test_case *t, uint64_t salt, struct outcome *o
     __atomic_fetch_add(&run_serial, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&kicking, false, __ATOMIC_RELAXED);
     __atomic_store_n(&vcpu->requests, 0, __ATOMIC_SEQ_CST);
+    ran_directly = direct_stops() != stops;
     if (timed_out)
         out->kind = OUTCOME_TIMEOUT;
     else
@@ -389,4 +377,9 @@ void engine_side_run(const struct test_case *t, uint64_t salt, struct outcome *o
 const uint8_t *engine_side_memory(void)
 {
     return machine_hva(first_frame);
+}
+
+bool engine_side_ran_directly(void)
+{
+    return ran_directly;
 }

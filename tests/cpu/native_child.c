@@ -121,10 +121,11 @@ static void zero_bytes(void *to, size_t n)
 
 /* ---- the signal frame ---- */
 
-#define XSTATE_MAGIC1     0x46505853U
-#define XSTATE_MAGIC2     0x46505845U
-#define UC_FP_XSTATE_FLAG 1
-#define UC_SS_FLAGS       (2 | 4) /* UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
+#define XSTATE_MAGIC1          0x46505853U
+#define XSTATE_MAGIC2          0x46505845U
+#define UC_FP_XSTATE_FLAG      1
+#define SYS_SET_THREAD_AREA_32 243     /* of 32-bit programs (asm/unistd_32.h) */
+#define UC_SS_FLAGS            (2 | 4) /* UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
 
 /* struct _fpx_sw_bytes of asm/sigcontext.h, at byte 464 of the XSAVE image. */
 struct sw_bytes {
@@ -260,18 +261,28 @@ static void map_memory(void)
     close(fd);
 }
 
-static void set_segment(unsigned entry, uint64_t base)
+/*
+ * Fills in a descriptor for threads. 64-bit code has to use the system call of 32-bit programs, and give it a
+ * pointer of theirs.
+ */
+static void set_segment(unsigned selector, uint64_t base)
 {
-    struct user_desc d = {.entry_number = entry,
-                          .base_addr = (unsigned)base,
-                          .limit = 0xfffff,
-                          .seg_32bit = 1,
-                          .limit_in_pages = 1,
-                          .useable = 1};
+    struct user_desc *d =
+        mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    long ret = SYS_SET_THREAD_AREA_32;
 
-    /* The entries of the GDT would do as well, but a 64-bit process can't set those. */
-    if (native_syscall(SYS_modify_ldt, 0x11, (long)&d, sizeof(d), 0))
-        errx(NATIVE_NO_SETUP, "cputest: modify_ldt fails: 32-bit code with FS and GS can't run here");
+    if (d == MAP_FAILED)
+        err(NATIVE_NO_SETUP, "cputest: mmap");
+    *d = (struct user_desc){.entry_number = selector >> 3,
+                            .base_addr = (unsigned)base,
+                            .limit = 0xfffff,
+                            .seg_32bit = 1,
+                            .limit_in_pages = 1,
+                            .useable = 1};
+    __asm__ volatile("int $0x80" : "+a"(ret) : "b"(d) : "memory", "r8", "r9", "r10", "r11");
+    if (ret)
+        errx(NATIVE_NO_SETUP, "cputest: set_thread_area fails: 32-bit code with FS and GS can't run here");
+    munmap(d, PAGE_SIZE);
 }
 
 static void set_handlers(void)
@@ -332,8 +343,8 @@ void native_child(struct native_shared *s)
 
     shared = s;
     map_memory();
-    set_segment(SEL_FS_32 >> 3, FS_BASE_32);
-    set_segment(SEL_GS_32 >> 3, GS_BASE_32);
+    set_segment(SEL_FS_32, FS_BASE_32);
+    set_segment(SEL_GS_32, GS_BASE_32);
     native_syscall(SYS_arch_prctl, ARCH_GET_FS, (long)&native_host_fs, 0, 0);
     __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(SEL_DATA));
     set_handlers();
