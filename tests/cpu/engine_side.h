@@ -16,7 +16,7 @@
  * with a message if it can't, with ENGINE_NO_DIRECT if the host doesn't let it run code directly. Once a
  * process, before it has other threads.
  */
-void engine_side_start(enum engine_exec exec);
+void engine_side_start(enum engine_exec how);
 
 /*
  * Runs the case; the final memory is then at engine_side_memory().  How the engine is disturbed (TLB flushes
