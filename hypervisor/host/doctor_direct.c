@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether user code of guests can run directly on the host CPU, in processes that are traced and hold nothing
- * but guest memory.
+ * Whether user code of guests can run directly on the host CPU, in processes that can make no system calls
+ * and hold nothing but guest memory.
  */
 #include <asm/prctl.h>
 #include <cpuid.h>
@@ -18,39 +18,90 @@
 
 #include "host/doctor_try.h"
 
-/* ---- tracing ---- */
+/* ---- keeping it in, and handing over ---- */
 
-/* What to do about a refused ptrace() depends on who refuses it. */
-static void change_tracing(struct doctor_report *r, const struct doctor_try *t)
+/* What to do about a step that failed depends on how. */
+static void change_notify(struct doctor_report *r, const struct doctor_try *t)
 {
-    char scope[16];
-
-    if (doctor_read_line("/proc/sys/kernel/yama/ptrace_scope", scope, sizeof(scope)) && scope[0] >= '2')
-        doctor_change(r,
-                      "kernel.yama.ptrace_scope is %s, which keeps users from tracing their own processes: "
-                      "sysctl kernel.yama.ptrace_scope=1 (root; 3 can only be changed by a reboot)",
-                      scope);
-    else if (t->error == EPERM)
-        doctor_change(r, "in a container: allow ptrace in its seccomp profile, or --cap-add=SYS_PTRACE");
-    else if (t->error == EAGAIN)
-        doctor_change(r, "raise the limit of processes: `ulimit -u`, and the container's");
-    else
-        doctor_change(r, "this needs Linux's own ptrace on x86-64, which sandboxes that imitate Linux lack");
+    switch (t->error) {
+    case EBUSY:
+        doctor_change(r, "something outside is told of this process's calls already, and only one may be. "
+                         "LXD, Incus: unset security.syscalls.intercept.*; other containers: a seccomp "
+                         "profile without SCMP_ACT_NOTIFY");
+        return;
+    case EPERM:
+    case EACCES:
+        doctor_change(r, "in a container: allow this in its seccomp profile, as the default profiles of "
+                         "Docker and Podman do");
+        return;
+    case EAGAIN:
+        doctor_change(r, "raise the limit of processes: `ulimit -u`, and the container's (--pids-limit)");
+        return;
+    case EMFILE:
+    case ENFILE:
+        doctor_change(r, "raise the limit of open files: `ulimit -n`");
+        return;
+    default:
+        doctor_change(r, "this needs Linux 5.9 or later, in a container a seccomp profile that knows these "
+                         "calls, and Linux's own: sandboxes that imitate Linux (gVisor) lack it");
+    }
 }
 
-static void find_tracing(struct doctor_report *r)
+static int try_pinning(struct doctor_try *t, void *arg)
+{
+    cpu_set_t now, one;
+    unsigned cpu = 0;
+
+    (void)arg;
+    t->step = "sched_getaffinity";
+    if (sched_getaffinity(0, sizeof(now), &now))
+        return errno;
+    while (cpu < CPU_SETSIZE && !CPU_ISSET(cpu, &now))
+        cpu++;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    t->step = "sched_setaffinity";
+    return sched_setaffinity(0, sizeof(one), &one) ? errno : 0;
+}
+
+/* Handing over is quick on one CPU: the kernel keeps to it if it can be told to; else we bind both sides. */
+static void find_one_cpu(struct doctor_report *r, bool kernel_keeps)
 {
     struct doctor_try t;
     char why[160];
 
-    if (doctor_try(&t, doctor_try_ptrace, NULL)) {
-        doctor_say(r, DOCTOR_FINE,
-                   "a process of ours can be kept from making system calls, and its state taken and given");
+    if (kernel_keeps) {
+        doctor_say(r, DOCTOR_FINE, "the kernel hands over to user code and back on one CPU");
+        return;
+    }
+    doctor_say(
+        r, DOCTOR_HINT,
+        "the kernel can't be told to hand over to user code and back on one CPU, so vCPUs are bound to "
+        "CPUs (SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)");
+    doctor_change(r, "use Linux 6.6 or later");
+    if (doctor_try(&t, try_pinning, NULL)) {
+        doctor_say(r, DOCTOR_FINE, "threads can be bound to a CPU");
+        return;
+    }
+    doctor_try_why(&t, why, sizeof(why));
+    doctor_say(r, DOCTOR_HINT,
+               "nor can threads be bound to a CPU (%s): entering the guest's kernel takes longer", why);
+    doctor_change(r, "in a container: allow sched_setaffinity in its seccomp profile");
+}
+
+static void find_notify(struct doctor_report *r)
+{
+    struct doctor_try t;
+    char why[160];
+
+    if (doctor_try(&t, doctor_try_notify, NULL)) {
+        doctor_say(r, DOCTOR_FINE, "a process of ours can be kept from making system calls, and talk to us");
+        find_one_cpu(r, t.value);
         return;
     }
     doctor_try_why(&t, why, sizeof(why));
     doctor_say(r, DOCTOR_BAD, "user code can't be kept in: %s", why);
-    change_tracing(r, &t);
+    change_notify(r, &t);
 }
 
 /* ---- memory ---- */
@@ -194,7 +245,7 @@ static void find_processes(struct doctor_report *r)
     doctor_change(r, "raise the limit of processes: `ulimit -u`, and the container's (--pids-limit)");
 }
 
-/* ---- what makes it complete, or faster ---- */
+/* ---- what makes it complete ---- */
 
 static int try_cpuid_faults(struct doctor_try *t, void *arg)
 {
@@ -223,45 +274,12 @@ static void find_cpuid_faults(struct doctor_report *r)
                "guests with a CPU model of their own (--cpu)");
 }
 
-static int try_pinning(struct doctor_try *t, void *arg)
-{
-    cpu_set_t now, one;
-    unsigned cpu = 0;
-
-    (void)arg;
-    t->step = "sched_getaffinity";
-    if (sched_getaffinity(0, sizeof(now), &now))
-        return errno;
-    while (cpu < CPU_SETSIZE && !CPU_ISSET(cpu, &now))
-        cpu++;
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    t->step = "sched_setaffinity";
-    return sched_setaffinity(0, sizeof(one), &one) ? errno : 0;
-}
-
-static void find_pinning(struct doctor_report *r)
-{
-    struct doctor_try t;
-    char why[160];
-
-    if (doctor_try(&t, try_pinning, NULL)) {
-        doctor_say(r, DOCTOR_FINE, "threads can be bound to a CPU");
-        return;
-    }
-    doctor_try_why(&t, why, sizeof(why));
-    doctor_say(r, DOCTOR_HINT,
-               "threads can't be bound to a CPU (%s): entering the guest's kernel takes longer", why);
-    doctor_change(r, "in a container: allow sched_setaffinity in its seccomp profile");
-}
-
 bool doctor_direct(struct doctor_report *r)
 {
-    find_tracing(r);
+    find_notify(r);
     find_low_code(r);
     find_mappings(r);
     find_processes(r);
     find_cpuid_faults(r);
-    find_pinning(r);
     return doctor_works(r);
 }

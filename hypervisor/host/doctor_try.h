@@ -46,9 +46,9 @@ bool doctor_try(struct doctor_try *t, int (*fn)(struct doctor_try *t, void *arg)
 void doctor_try_why(const struct doctor_try *t, char *why, size_t why_size);
 
 /*
- * doctor_ptrace.c, for doctor_try(): whether a process of ours can be kept from making system calls,
- * and its state taken and given.
+ * doctor_notify.c, for doctor_try(): whether a process of ours can be kept from making system calls, and talk
+ * to us nonetheless. t->value: whether the kernel hands over between the two on one CPU (Linux 6.6).
  */
-int doctor_try_ptrace(struct doctor_try *t, void *arg);
+int doctor_try_notify(struct doctor_try *t, void *arg);
 
 #endif
