@@ -5,11 +5,14 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -19,6 +22,10 @@
 
 #include "host/doctor.h"
 #include "host/doctor_try.h"
+
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64) /* linux/seccomp.h, 6.6 */
+#endif
 
 /* AddressSanitizer's shadow is larger than any limit of address space. */
 #ifdef __SANITIZE_ADDRESS__
@@ -167,9 +174,79 @@ static void no_ptrace(void)
     filter(SCMP_SYS(ptrace), 0, (struct scmp_arg_cmp){0});
 }
 
+static void no_listener(void)
+{
+    const scmp_datum_t flag = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+
+    filter(SCMP_SYS(seccomp), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, flag, flag));
+}
+
+/* A filter with a listener already, as a container runtime may have given us. */
+static void other_listener(void)
+{
+    scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || !f ||
+        seccomp_rule_add(f, SCMP_ACT_NOTIFY, SCMP_SYS(mount), 0) || seccomp_load(f))
+        _exit(101);
+    /* Not released: that could close the listener. */
+}
+
+static void no_pidfd(void)
+{
+    filter(SCMP_SYS(pidfd_open), 0, (struct scmp_arg_cmp){0});
+}
+
+static void no_signal_stack(void)
+{
+    filter(SCMP_SYS(sigaltstack), 0, (struct scmp_arg_cmp){0});
+}
+
+static void no_sockets(void)
+{
+    filter(SCMP_SYS(socketpair), 0, (struct scmp_arg_cmp){0});
+}
+
+static void no_siblings(void)
+{
+    filter(SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_PARENT, CLONE_PARENT));
+}
+
+static void no_notifications(void)
+{
+    filter(SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, SECCOMP_IOCTL_NOTIF_RECV));
+}
+
+static void no_answers(void)
+{
+    filter(SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, SECCOMP_IOCTL_NOTIF_SEND));
+}
+
+/* Room for the pipe of doctor_try(), and no more. */
+static void no_files(void)
+{
+    int next = dup(0);
+    const struct rlimit l = {(rlim_t)next + 2, (rlim_t)next + 2};
+
+    close(next);
+    if (next < 0 || setrlimit(RLIMIT_NOFILE, &l))
+        _exit(101);
+}
+
+static void no_wake_up(void)
+{
+    filter(SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, SECCOMP_IOCTL_NOTIF_SET_FLAGS));
+}
+
 static void no_pinning(void)
 {
     filter(SCMP_SYS(sched_setaffinity), 0, (struct scmp_arg_cmp){0});
+}
+
+static void no_wake_up_nor_pinning(void)
+{
+    no_wake_up();
+    no_pinning();
 }
 
 static void no_seccomp(void)
@@ -278,8 +355,6 @@ START_TEST(hosts_without_direct_execution)
 {
     struct doctor_report r;
 
-    ck_assert(!examined(no_ptrace, doctor_direct, &r));
-    ck_assert(says(&r, DOCTOR_BAD, "PTRACE_SEIZE", "ptrace"));
     ck_assert(!examined(no_executable_memory, doctor_direct, &r));
     ck_assert(says(&r, DOCTOR_BAD, "mapped as code", "memfd_noexec"));
     ck_assert(!examined(no_processes, doctor_direct, &r));
@@ -289,13 +364,61 @@ START_TEST(hosts_without_direct_execution)
 }
 END_TEST
 
-START_TEST(hosts_without_pinning)
+/* Each step that is refused is named, with what to do about it. */
+START_TEST(hosts_without_notifications)
+{
+    static const struct {
+        void (*change)(void);
+        const char *what, *to_change;
+    } rows[] = {
+        {no_sockets, "socketpair): Operation not permitted", "seccomp profile"},
+        {no_signal_stack, "SS_AUTODISARM): Operation not permitted", "seccomp profile"},
+        {no_listener, "SECCOMP_FILTER_FLAG_NEW_LISTENER): Operation not permitted", "seccomp profile"},
+        {other_listener, "SECCOMP_FILTER_FLAG_NEW_LISTENER): Device or resource busy", "LXD"},
+        {no_siblings, "CLONE_PARENT): Operation not permitted", "seccomp profile"},
+        {no_pidfd, "pidfd_open): Operation not permitted", "seccomp profile"},
+        {no_notifications, "SECCOMP_IOCTL_NOTIF_RECV): Operation not permitted", "seccomp profile"},
+        {no_answers, "SECCOMP_IOCTL_NOTIF_SEND): Operation not permitted", "seccomp profile"},
+        {no_files, "Too many open files", "ulimit -n"},
+    };
+    struct doctor_report r;
+
+    if (!examined(NULL, doctor_direct, &r))
+        return; /* this host has none, and says so in words of its own */
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        ck_assert_msg(!examined(rows[i].change, doctor_direct, &r), "row %zu works", i);
+        ck_assert_msg(says(&r, DOCTOR_BAD, rows[i].what, rows[i].to_change), "row %zu says '%s', '%s'", i,
+                      r.finding[0].what, r.finding[0].change);
+    }
+}
+END_TEST
+
+/* Tracing is no part of it, whatever Yama or a container says to that. */
+START_TEST(hosts_without_ptrace)
 {
     struct doctor_report before, after;
     bool works = examined(NULL, doctor_direct, &before);
 
+    ck_assert(examined(no_ptrace, doctor_direct, &after) == works);
+}
+END_TEST
+
+/* Binding matters only where the kernel doesn't hand over on one CPU by itself. */
+START_TEST(hosts_that_hand_over_slowly)
+{
+    struct doctor_report before, after;
+    bool works = examined(NULL, doctor_direct, &before);
+    bool notifies = says(&before, DOCTOR_FINE, "talk to us", NULL);
+    bool quick = says(&before, DOCTOR_FINE, "on one CPU", NULL);
+
     ck_assert(examined(no_pinning, doctor_direct, &after) == works);
-    ck_assert(says(&after, DOCTOR_HINT, "bound to a CPU", "sched_setaffinity"));
+    ck_assert(says(&after, DOCTOR_HINT, "bound to a CPU", "sched_setaffinity") == (notifies && !quick));
+    ck_assert(examined(no_wake_up, doctor_direct, &after) == works);
+    ck_assert(says(&after, DOCTOR_HINT, "SYNC_WAKE_UP", "Linux 6.6") == notifies);
+    ck_assert(says(&after, DOCTOR_FINE, "bound to a CPU", NULL) == notifies);
+    ck_assert(examined(no_wake_up_nor_pinning, doctor_direct, &after) == works);
+    ck_assert(says(&after, DOCTOR_HINT, "SYNC_WAKE_UP", "Linux 6.6") == notifies);
+    ck_assert(says(&after, DOCTOR_HINT, "bound to a CPU", "sched_setaffinity") == notifies);
 }
 END_TEST
 
@@ -370,7 +493,9 @@ int main(void)
     if (!HAS_SHADOW)
         tcase_add_test(t, hosts_with_little_address_space);
     tcase_add_test(t, hosts_without_direct_execution);
-    tcase_add_test(t, hosts_without_pinning);
+    tcase_add_test(t, hosts_without_notifications);
+    tcase_add_test(t, hosts_without_ptrace);
+    tcase_add_test(t, hosts_that_hand_over_slowly);
     tcase_add_test(t, hosts_without_kvm);
     tcase_add_test(t, host_at_large);
     suite_add_tcase(s, t);
