@@ -4,28 +4,30 @@
  * privileges, and a seccomp filter that refuses what their default profile refuses to those without
  * capabilities.
  *
- *   confine [--no-ptrace] COMMAND [ARGUMENT...]
+ *   confine [--no-listener] [--no-ptrace] COMMAND [ARGUMENT...]
  *
- * As root it becomes nobody. --no-ptrace refuses what the profile refuses on kernels before 4.8, and what
- * many a hardened profile refuses.
+ * As root it becomes nobody. --no-listener refuses filters with a listener, as hardened profiles do;
+ * --no-ptrace what Docker's default refused before 19.03, and containerd's and Podman's until 2022.
  *
- * The table follows "Significant syscalls blocked by the default profile" in Docker's documentation
- * (docs.docker.com/engine/security/seccomp), and what has come since with a capability of its own. The
- * profile is a list of what is allowed; this is one of what isn't, since a call that neither mentions is none
- * that anybody makes. Exit status: the command's; 125 when it can't be confined, 126 when it can't be run.
+ * The table follows Docker's profile of today (github.com/moby/profiles, seccomp/default_linux.go), which
+ * refuses more than Podman's (containers/common, pkg/seccomp). The profile is a list of what is allowed; this
+ * is one of what isn't, since a call that neither mentions is none that anybody makes. Exit status: the
+ * command's; 125 when it can't be confined, 126 when it can't be run.
  */
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define NOBODY   65534
-#define AF_VM    40 /* AF_VSOCK: sockets to other virtual machines */
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const int refused[] = {
@@ -33,7 +35,6 @@ static const int refused[] = {
     SCMP_SYS(add_key),
     SCMP_SYS(bpf),
     SCMP_SYS(chroot),
-    SCMP_SYS(clock_adjtime),
     SCMP_SYS(clock_settime),
     SCMP_SYS(create_module),
     SCMP_SYS(delete_module),
@@ -68,11 +69,14 @@ static const int refused[] = {
     SCMP_SYS(perf_event_open),
     SCMP_SYS(pidfd_getfd),
     SCMP_SYS(pivot_root),
+    SCMP_SYS(process_madvise),
     SCMP_SYS(query_module),
     SCMP_SYS(quotactl),
+    SCMP_SYS(quotactl_fd),
     SCMP_SYS(reboot),
     SCMP_SYS(request_key),
     SCMP_SYS(set_mempolicy),
+    SCMP_SYS(set_mempolicy_home_node),
     SCMP_SYS(setdomainname),
     SCMP_SYS(sethostname),
     SCMP_SYS(setns),
@@ -90,7 +94,7 @@ static const int refused[] = {
     SCMP_SYS(vhangup),
 };
 
-static const int refused_before_4_8[] = {
+static const int refused_with_ptrace[] = {
     SCMP_SYS(ptrace),
     SCMP_SYS(process_vm_readv),
     SCMP_SYS(process_vm_writev),
@@ -99,13 +103,17 @@ static const int refused_before_4_8[] = {
 static const unsigned long namespaces[] = {CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
                                            CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET};
 
+/* Of sockets: the kernel's cryptography, other virtual machines. */
+static const int families[] = {AF_ALG, AF_VSOCK};
+
 /* The rules that look at an argument. The profile lets personality() also ask, and set harmless values. */
 static int refuse_values(scmp_filter_ctx f)
 {
     int err = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_NE, 0));
 
-    if (!err)
-        err = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_VM));
+    for (size_t i = 0; i < COUNT(families) && !err; i++)
+        err = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
     /* Its flags are in memory; libc then takes clone(). */
     if (!err)
         err = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
@@ -115,15 +123,23 @@ static int refuse_values(scmp_filter_ctx f)
     return err;
 }
 
-static int filter_load(int no_ptrace)
+struct choice {
+    bool no_listener, no_ptrace;
+};
+
+static int filter_load(const struct choice *c)
 {
     scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
     int err = f ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < COUNT(refused) && !err; i++)
         err = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
-    for (size_t i = 0; i < COUNT(refused_before_4_8) && no_ptrace && !err; i++)
-        err = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), refused_before_4_8[i], 0);
+    for (size_t i = 0; i < COUNT(refused_with_ptrace) && c->no_ptrace && !err; i++)
+        err = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), refused_with_ptrace[i], 0);
+    if (c->no_listener && !err)
+        err = seccomp_rule_add(
+            f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 1,
+            SCMP_A1(SCMP_CMP_MASKED_EQ, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_NEW_LISTENER));
     if (!err)
         err = refuse_values(f);
     if (!err)
@@ -147,17 +163,24 @@ static int privileges_drop(void)
 
 int main(int argc, char **argv)
 {
-    int no_ptrace = argc > 1 && !strcmp(argv[1], "--no-ptrace");
+    struct choice c = {0};
     int err;
 
-    argv += 1 + no_ptrace;
-    if (argc < 2 + no_ptrace) {
-        fprintf(stderr, "Usage: confine [--no-ptrace] COMMAND [ARGUMENT...]\n");
+    for (argc--, argv++; argc && !strncmp(argv[0], "--", 2); argc--, argv++) {
+        if (!strcmp(argv[0], "--no-listener"))
+            c.no_listener = true;
+        else if (!strcmp(argv[0], "--no-ptrace"))
+            c.no_ptrace = true;
+        else
+            break;
+    }
+    if (argc < 1 || argv[0][0] == '-') {
+        fprintf(stderr, "Usage: confine [--no-listener] [--no-ptrace] COMMAND [ARGUMENT...]\n");
         return 125;
     }
     err = privileges_drop();
     if (!err)
-        err = filter_load(no_ptrace);
+        err = filter_load(&c);
     if (err) {
         fprintf(stderr, "confine: %s\n", strerror(-err));
         return 125;

@@ -21,6 +21,16 @@ lives() {
     fi
 }
 
+# speaks_of_translation NAME TIMES: how often the guest before was said to run in the translator only.
+speaks_of_translation() {
+    times=$(grep -c "user code can't run directly here and is translated" "$work/stderr")
+    if [ "$times" -eq "$2" ]; then
+        ok "$1"
+    else
+        not_ok "$1" "it says $times times, not $2, that user code is translated: $(said)"
+    fi
+}
+
 # ends_clearly NAME WORD COMMAND...: no guest, but status 1 and one line with WORD in it.
 ends_clearly() {
     label=$1
@@ -32,8 +42,18 @@ ends_clearly() {
 }
 
 first_cpu=$(taskset -cp $$ | sed 's/.*: *//; s/[,-].*//')
+AS_USER=$stage/confine
+diptych doctor
+direct=$(sed -n 's/^direct execution: \([a-z]*\).*/\1/p' "$work/out")
 lives container-profile "$stage/confine"
-lives container-profile-no-ptrace "$stage/confine" --no-ptrace taskset -c "$first_cpu"
+if [ "$direct" = yes ]; then
+    speaks_of_translation container-profile-direct 0
+else
+    skip container-profile-direct "the doctor says that this host has no direct execution"
+fi
+# Whatever would let user code run directly is refused; and there is one CPU.
+lives container-profile-no-listener "$stage/confine" --no-listener --no-ptrace taskset -c "$first_cpu"
+speaks_of_translation container-profile-no-listener-said 1
 lives limits "$user" prlimit --as=1500000000 --nofile=24 --memlock=0 env -i
 
 ends_clearly no-processes 'ulimit -u' "$user" prlimit --nproc=1

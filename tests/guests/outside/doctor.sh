@@ -39,9 +39,13 @@ options=--verbose
 diagnosis doctor-verbose 0 'in order: the CPU has BMI2' 'in order: the process can be shut in'
 AS_USER=$stage/confine
 diagnosis doctor-container 0 '^translator: yes, guests of' 'in order: .*shut in'
+direct=$(sed -n 's/^direct execution: \([a-z]*\).*/\1/p' "$work/out")
 AS_USER="$stage/confine --no-ptrace"
-diagnosis doctor-no-ptrace 0 '^translator: yes, guests of' '^direct execution: no' \
-    'missing: .*PTRACE_SEIZE.*: Operation not permitted' 'to change it: .*ptrace'
+diagnosis doctor-no-ptrace 0 '^translator: yes, guests of' "^direct execution: $direct" \
+    'in order: a process of ours can be kept from making system calls'
+AS_USER="$stage/confine --no-listener"
+diagnosis doctor-no-listener 0 '^translator: yes, guests of' '^direct execution: no' \
+    'missing: .*NEW_LISTENER.*: Operation not permitted' 'to change it: .*seccomp profile'
 AS_USER="$user prlimit --nproc=1"
 diagnosis doctor-no-processes 1 '^translator: no' '^direct execution: no' 'to change it: .*ulimit -u'
 AS_USER="$user prlimit --as=150000000"
