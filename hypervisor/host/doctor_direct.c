@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -245,6 +247,49 @@ static void find_processes(struct doctor_report *r)
     doctor_change(r, "raise the limit of processes: `ulimit -u`, and the container's (--pids-limit)");
 }
 
+#define FILES_GOOD (PROCESSES_GOOD + 4L) /* a descriptor for each process, and what tells of their calls */
+#define FILES_MIN  (PROCESSES_MIN + 4L)
+
+/* How many more files can be open, in t->value, if this process asks for as many as it may. */
+static int try_files(struct doctor_try *t, void *arg)
+{
+    struct rlimit files;
+    int fd;
+
+    (void)arg;
+    t->step = "the limit of open files";
+    if (getrlimit(RLIMIT_NOFILE, &files))
+        return errno;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files))
+        return errno;
+    t->step = "opening a file";
+    fd = eventfd(0, EFD_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    for (t->value = 1; t->value < FILES_GOOD && dup(fd) >= 0; t->value++)
+        ;
+    return 0;
+}
+
+static void find_files(struct doctor_report *r)
+{
+    struct doctor_try t;
+    char why[160];
+
+    if (!doctor_try(&t, try_files, NULL)) {
+        doctor_try_why(&t, why, sizeof(why));
+        doctor_say(r, DOCTOR_BAD, "files can't be opened: %s", why);
+    } else if (t.value >= FILES_GOOD) {
+        doctor_say(r, DOCTOR_FINE, "%ld more files can be open", t.value);
+        return;
+    } else {
+        doctor_say(r, t.value >= FILES_MIN ? DOCTOR_HINT : DOCTOR_BAD,
+                   "only %ld more files can be open; each process that runs user code takes one", t.value);
+    }
+    doctor_change(r, "raise the hard limit of open files: `ulimit -Hn`");
+}
+
 /* ---- what makes it complete ---- */
 
 static int try_cpuid_faults(struct doctor_try *t, void *arg)
@@ -280,6 +325,7 @@ bool doctor_direct(struct doctor_report *r)
     find_low_code(r);
     find_mappings(r);
     find_processes(r);
+    find_files(r);
     find_cpuid_faults(r);
     return doctor_works(r);
 }

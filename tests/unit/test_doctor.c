@@ -233,6 +233,31 @@ static void no_files(void)
         _exit(101);
 }
 
+/* Room for a few, once the pipe of doctor_try() is made. */
+static void few_files(void)
+{
+    int next = dup(0);
+    const struct rlimit l = {(rlim_t)next + 20, (rlim_t)next + 20};
+
+    close(next);
+    if (next < 0 || setrlimit(RLIMIT_NOFILE, &l))
+        _exit(101);
+}
+
+/* The same as a soft limit, which we may raise. */
+static void few_files_yet(void)
+{
+    struct rlimit l;
+    int next = dup(0);
+
+    close(next);
+    if (next < 0 || getrlimit(RLIMIT_NOFILE, &l))
+        _exit(101);
+    l.rlim_cur = (rlim_t)next + 20;
+    if (setrlimit(RLIMIT_NOFILE, &l))
+        _exit(101);
+}
+
 static void no_wake_up(void)
 {
     filter(SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, SECCOMP_IOCTL_NOTIF_SET_FLAGS));
@@ -393,6 +418,21 @@ START_TEST(hosts_without_notifications)
 }
 END_TEST
 
+START_TEST(hosts_with_few_files)
+{
+    struct doctor_report r;
+    bool works = examined(NULL, doctor_direct, &r);
+
+    ck_assert(says(&r, DOCTOR_FINE, "more files can be open", NULL));
+    ck_assert(examined(few_files_yet, doctor_direct, &r) == works);
+    ck_assert(says(&r, DOCTOR_FINE, "more files can be open", NULL));
+    ck_assert(examined(few_files, doctor_direct, &r) == works);
+    ck_assert(says(&r, DOCTOR_HINT, "more files can be open", "ulimit -Hn"));
+    ck_assert(!examined(no_files, doctor_direct, &r));
+    ck_assert(says(&r, DOCTOR_BAD, "more files can be open", "ulimit -Hn"));
+}
+END_TEST
+
 /* Tracing is no part of it, whatever Yama or a container says to that. */
 START_TEST(hosts_without_ptrace)
 {
@@ -494,6 +534,7 @@ int main(void)
         tcase_add_test(t, hosts_with_little_address_space);
     tcase_add_test(t, hosts_without_direct_execution);
     tcase_add_test(t, hosts_without_notifications);
+    tcase_add_test(t, hosts_with_few_files);
     tcase_add_test(t, hosts_without_ptrace);
     tcase_add_test(t, hosts_that_hand_over_slowly);
     tcase_add_test(t, hosts_without_kvm);
