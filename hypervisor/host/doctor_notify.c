@@ -122,9 +122,10 @@ static int template_prepare(struct doctor_try *t, int *listener)
     return filter_install(listener);
 }
 
-_Noreturn static void stub(int socket, int listener)
+_Noreturn static void stub(struct doctor_try *t, int socket, int listener)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    t->step = "handing over the filter's listener (sendmsg, SCM_RIGHTS)";
     if (word_send(socket, (struct word){.pid = getpid()}, listener))
         _exit(1);
     /* Were it kept, the end of the others wouldn't end the listener. */
@@ -132,7 +133,7 @@ _Noreturn static void stub(int socket, int listener)
     _exit(syscall(CALL_TRAPPED, ARGUMENT) == ANSWER ? 0 : 1);
 }
 
-/* Makes all ready, and clones the stub as a sibling of its own. */
+/* Makes all ready, and clones the stub as a sibling of its own. From then on the stub sets t->step. */
 _Noreturn static void template(struct doctor_try *t, int socket)
 {
     struct word w = {0};
@@ -147,7 +148,7 @@ _Noreturn static void template(struct doctor_try *t, int socket)
         if (pid > 0)
             _exit(0);
         if (pid == 0)
-            stub(socket, listener);
+            stub(t, socket, listener);
         w.error = errno;
     }
     _exit(word_send(socket, w, -1));

@@ -213,6 +213,11 @@ static void no_siblings(void)
     filter(SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_PARENT, CLONE_PARENT));
 }
 
+static void no_messages(void)
+{
+    filter(SCMP_SYS(sendmsg), 0, (struct scmp_arg_cmp){0});
+}
+
 static void no_notifications(void)
 {
     filter(SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, SECCOMP_IOCTL_NOTIF_RECV));
@@ -402,6 +407,7 @@ START_TEST(hosts_without_notifications)
         {no_listener, "SECCOMP_FILTER_FLAG_NEW_LISTENER): Operation not permitted", "seccomp profile"},
         {other_listener, "SECCOMP_FILTER_FLAG_NEW_LISTENER): Device or resource busy", "LXD"},
         {no_siblings, "CLONE_PARENT): Operation not permitted", "seccomp profile"},
+        {no_messages, "SCM_RIGHTS): No child processes", "seccomp profile"},
         {no_pidfd, "pidfd_open): Operation not permitted", "seccomp profile"},
         {no_notifications, "SECCOMP_IOCTL_NOTIF_RECV): Operation not permitted", "seccomp profile"},
         {no_answers, "SECCOMP_IOCTL_NOTIF_SEND): Operation not permitted", "seccomp profile"},
