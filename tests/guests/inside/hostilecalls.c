@@ -81,11 +81,12 @@ static const struct way {
 #ifdef __x86_64__
     {"syscall", by_syscall, 1, 1, 1},   {"hidden syscall", by_syscall_hidden, 1, 1, 0},
     {"int 0x80", by_int80, 1, 0, 0},    {"hidden int 0x80", by_int80_hidden, 0, 0, 1},
-    {"sysenter", by_sysenter, 0, 0, 0}, {"hidden sysenter", by_sysenter_hidden, 0, 0, 0},
+    {"sysenter", by_sysenter, 0, 0, 0},
 #else
-    {"int 0x80", by_int80, 1, 0, 1},    {"hidden int 0x80", by_int80_hidden, 1, 0, 0},
-    {"sysenter", by_sysenter, 0, 0, 0}, {"hidden sysenter", by_sysenter_hidden, 0, 0, 1},
-    {"syscall", by_syscall, 0, 0, 0},   {"hidden syscall", by_syscall_hidden, 0, 0, 1},
+    {"int 0x80", by_int80, 1, 0, 1},
+    {"hidden int 0x80", by_int80_hidden, 1, 0, 0},
+    {"sysenter", by_sysenter, 0, 0, 1},
+    {"syscall", by_syscall, 0, 0, 1},
 #endif
 };
 
