@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The places where a hypervisor that runs user code directly keeps its own (hypervisor/direct/internal.h),
- * and all others where a program has no business: read, written, jumped to at each byte with registers that
- * would make a system call of the host's do harm, used as a stack, overwritten with forged signal frames
- * while another thread runs, and mapped by the program itself. Whatever happens, the program gains nothing:
- * no memory that its kernel didn't give it, no right to write, no word of what other programs have there. A
- * hypervisor that believes what such a program has left in its hands, or has system calls of its own lie about
- * that anybody can use, fails here, or dies.
+ * and all others where a program has no business: read, written, jumped to at each byte with registers
+ * that would make a system call of the host's do harm, used as a stack, and overwritten with forged signal
+ * frames while another thread runs. Whatever happens, the program gains nothing: no memory that its kernel
+ * didn't give it, no right to write, no word of what other programs have there. A hypervisor that believes
+ * what such a program has left in its hands, or has system calls of its own lie about that anybody can use,
+ * fails here, or dies.
  */
 #include "hostile.h"
 
@@ -113,8 +113,8 @@ __asm__(".text\n"
 static unsigned spins;
 
 /*
- * A trial that spins, in this file's loop or in the place, has had its time. That this comes at all shows that
- * the program can still be interrupted, whatever its frame said about signals.
+ * A trial that spins, in this file's loop or in the place, has had its time. That this comes at all shows
+ * that the program can still be interrupted, whatever its frame said about signals.
  */
 static void on_time(int number, siginfo_t *info, void *context)
 {
@@ -179,8 +179,8 @@ static void frame_make(ucontext_t *frame, int kind)
 enum { LOOK_PREY = 1, LOOK_SPOT = 2, LOOK_SHARED = 4 };
 
 /*
- * Calls of the host that would do harm, or be the first step. ORIGINAL stands for the witness's memory and OWN
- * for the prey.
+ * Calls of the host that would do harm, or be the first step. ORIGINAL stands for the witness's memory and
+ * OWN for the prey.
  */
 #define ORIGINAL (-1)
 #define OWN      (-2)

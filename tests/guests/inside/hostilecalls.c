@@ -1,11 +1,12 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * System calls of every number and of numbers that there aren't, with hostile arguments, by each instruction
- * that makes one: SYSCALL, INT 0x80, SYSENTER, from 64- and 32-bit code, in plain sight and hidden in the
- * middle of another instruction, where no search for them finds them. The guest's kernel answers, and nobody
- * else: numbers that it hasn't got are ENOSYS, addresses that the program hasn't got EFAULT. A hypervisor whose
- * own system calls can be reached that way, or that takes a call of one kind for one of another, fails here.
+ * System calls of every number and of numbers that there aren't, with hostile arguments, by each
+ * instruction that makes one: SYSCALL, INT 0x80, SYSENTER, from 64- and 32-bit code, in plain sight and
+ * hidden in the middle of another instruction, where no search for them finds them. The guest's kernel
+ * answers, and nobody else: numbers that it hasn't got are ENOSYS, addresses that the program hasn't got
+ * EFAULT. A hypervisor whose own system calls can be reached that way, or that takes a call of one kind
+ * for one of another, fails here.
  */
 #include "hostile.h"
 
@@ -48,8 +49,8 @@ uintptr_t call_number, call_arguments[6];
 /* 32 bits: the same without REX, to edi, which is restored. */
 #define HIDDEN_32(bytes) "jmp 1f+1\n 1: .byte 0xbf, " bytes ", 0x90, 0x90\n"
 /*
- * As the vDSO enters by SYSENTER and SYSCALL: the kernel returns to the vDSO's own end, which takes this off the
- * stack.
+ * As the vDSO enters by SYSENTER and SYSCALL: the kernel returns to the vDSO's own end, which takes this
+ * off the stack.
  */
 #define AS_VDSO(insn) "call 2f\n jmp 3f\n 2: push %ecx\n push %edx\n push %ebp\n" insn "3:\n"
 #define SYSENTER_32   "mov %esp, %ebp\n"
@@ -69,9 +70,9 @@ WAY(by_syscall, AS_VDSO(SYSCALL_32 "syscall\n"));
 #endif
 
 /*
- * sure: what the way does is certain; the others depend on the processor and on what the kernel has set up, and
- * may kill the program. wide: its numbers are those of the 64-bit kernel. all: for trying every number, in plain
- * sight only where nothing looks for the instruction.
+ * sure: what the way does is certain; the others depend on the processor and on what the kernel has set
+ * up, and may kill the program. wide: its numbers are those of the 64-bit kernel. all: for trying every
+ * number, in plain sight only where nothing looks for the instruction.
  */
 static const struct way {
     const char *name;
@@ -129,8 +130,8 @@ static void no_numbers(uintptr_t n)
 }
 
 /*
- * Calls that a hypervisor may make itself to lay out a program's memory, with file numbers that are its own at
- * most; the guest's kernel knows none of them.
+ * Calls that a hypervisor may make itself to lay out a program's memory, with file numbers that are its
+ * own at most; the guest's kernel knows none of them.
  */
 static void its_own_calls(uintptr_t n)
 {

@@ -1,11 +1,11 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Programs that use up what there is: the CPU, by spinning with everything masked; mappings, as many as their
- * kernel allows, and pages that are all the same one; memory; exceptions of every kind in a row, and with a
- * stack that isn't there. The guest's other programs and its timer are served meanwhile, memory keeps what was
- * written, and a program is killed when its kernel says so. A hypervisor that runs out of something of the
- * host's on the way, or can't interrupt a program, fails here.
+ * Programs that use up what there is: the CPU, by spinning with everything masked; mappings, as many as
+ * their kernel allows, and pages that are all the same one; memory; exceptions of every kind in a row, and
+ * with a stack that isn't there. The guest's other programs and its timer are served meanwhile, memory
+ * keeps what was written, and a program is killed when its kernel says so. A hypervisor that runs out of
+ * something of the host's on the way, or can't interrupt a program, fails here.
  */
 #include "hostile.h"
 
@@ -82,9 +82,9 @@ static void use_up_cpu(void)
 enum { MANY = 70000 };
 
 /*
- * Every other page protected differently: as many mappings of the guest's as it has pages, until its kernel
- * says that these are enough. Nearly all pages are the same frame, so each is a mapping of its own for whoever
- * maps frames one by one, too.
+ * Every other page protected differently: as many mappings of the guest's as it has pages, until its
+ * kernel says that these are enough. Nearly all pages are the same frame, so each is a mapping of its own
+ * for whoever maps frames one by one, too.
  */
 static void use_up_mappings(uintptr_t unused)
 {

@@ -11,7 +11,10 @@
 #include <pthread.h>
 #include <sched.h>
 
-/* The writer's page is at a fixed place, which is the writer's to write to and this program's to take away. */
+/*
+ * The writer's page is at a fixed place, which is the writer's to write to and this program's to take
+ * away.
+ */
 static unsigned char *page;
 
 enum writing { BYTE, LOCKED, STRING, DOWNWARDS, WRITINGS };
@@ -19,7 +22,10 @@ enum writing { BYTE, LOCKED, STRING, DOWNWARDS, WRITINGS };
 static volatile unsigned stop;
 static volatile unsigned long passes, faults;
 
-/* Writes 0xa5 all over the page, in one of the ways that there are. Goes on until it faults or is told to stop. */
+/*
+ * Writes 0xa5 all over the page, in one of the ways that there are. Goes on until it faults or is told to
+ * stop.
+ */
 static void trial_storm(uintptr_t at, uintptr_t how)
 {
     unsigned char *p = (unsigned char *)at;
