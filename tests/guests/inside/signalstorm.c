@@ -380,7 +380,8 @@ static void test_restart(void)
 
         errno = 0;
         CHECK(nanosleep(&nap, &left) == -1 && errno == EINTR); /* SA_RESTART or not */
-        CHECK(left.tv_sec < 5 && left.tv_sec >= 3);
+        /* A signal that comes at once leaves all of it, and the timer's slack of 50 us. */
+        CHECK(left.tv_sec >= 3 && (left.tv_sec < 5 || (left.tv_sec == 5 && left.tv_nsec <= 50000)));
         CHECK(poll(&nothing, 1, 5000) == -1 && errno == EINTR);
     }
     CHECK(ticks > 60);
