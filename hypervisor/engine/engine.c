@@ -168,7 +168,7 @@ static void state_at_helper(struct engine_vcpu *e)
     }
     b = cache_block_at(e, pc);
     info = cache_insn_at(e, b, pc);
-    flags_settle(e, b);
+    flags_settle_at(e, b, info);
     e->v.rip = b->va + info->guest_off;
     if (info->group && e->helper_in_tail)
         e->helper_leave = HELPER_SPLIT;

@@ -113,6 +113,28 @@ struct engine_hot {
     uint64_t stubs[NR_STUBS];
 };
 
+/*
+ * How to compute the guest's flags again from registers: the last instruction that set them and whose
+ * operands are still there. Registers are guest numbers.
+ */
+enum recipe_kind {
+    RECIPE_NONE,
+    RECIPE_CMP,
+    RECIPE_TEST,
+    RECIPE_SUB,   /* a is the result */
+    RECIPE_ADD,   /* the same */
+    RECIPE_EQUAL, /* CMP of equal numbers, whichever: XOR or SUB of a register with itself */
+};
+
+struct flag_recipe {
+    uint8_t kind;
+    uint8_t size; /* of the operands, in bytes */
+    uint8_t a, b; /* b == NO_RECIPE_REG: imm instead */
+    int32_t imm;
+};
+
+#define NO_RECIPE_REG 0xffu
+
 /* One guest instruction of a block: where its code starts and where its guest flags are at its one op
  * that can fault natively. */
 #define ALIGN_X87 0x80 /* in insn_info.align: a pending x87 exception comes first */
@@ -123,7 +145,8 @@ struct insn_info {
     uint8_t flags_host; /* at the op, guest flags are in host flags */
     uint8_t align; /* of the memory operand: #GP rather than any other fault if it is misaligned; 0: none */
     uint8_t group; /* the probe here is for several instructions: if it fails, this one has not faulted yet */
-    uint8_t borrowed; /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
+    uint8_t borrowed;          /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
+    struct flag_recipe recipe; /* of the flags at its probe, and at the op unless flags_host */
 };
 
 enum exit_kind {
@@ -155,21 +178,6 @@ struct exit_rec {
     uint8_t len;        /* of the instruction, for traps */
     int32_t rsp_change; /* EXIT_KIND_INDIRECT: what the transfer adds to rsp */
 };
-
-/*
- * How to compute the guest's flags again from registers: the last instruction that set them and whose
- * operands are still there. Registers are guest numbers.
- */
-enum recipe_kind { RECIPE_NONE, RECIPE_CMP, RECIPE_TEST, RECIPE_SUB, RECIPE_ADD };
-
-struct flag_recipe {
-    uint8_t kind;
-    uint8_t size; /* of the operands, in bytes */
-    uint8_t a, b; /* b == NO_RECIPE_REG: imm instead */
-    int32_t imm;
-};
-
-#define NO_RECIPE_REG 0xffu
 
 /* In hot.flags: the flags are what the running block's recipe says. */
 #define FLAGS_BY_RECIPE 0x0002
@@ -393,6 +401,8 @@ static inline uint16_t flags_pack(uint64_t rflags)
 uint16_t flags_compare(uint64_t a, uint64_t b, unsigned size);
 /* If hot.flags says FLAGS_BY_RECIPE, computes them by b's recipe from the registers in memory. */
 void flags_settle(struct engine_vcpu *e, const struct block *b);
+/* The same where one of b's instructions has faulted, which may have a recipe of its own. */
+void flags_settle_at(struct engine_vcpu *e, const struct block *b, const struct insn_info *info);
 
 /* ---- cache.c ---- */
 int cache_init(struct engine_vcpu *e, size_t bytes);

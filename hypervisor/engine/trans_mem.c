@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Translation of memory accesses: flags put aside, effective addresses, the inline TLB probe.
+ * Translation of memory accesses: effective addresses, the inline TLB probe.
  *
  * A probe, with the address in T0 (rcx) and the view's arrays at fixed offsets from GS:
  *
@@ -16,51 +16,6 @@
  * still intact.
  */
 #include "engine/trans.h"
-
-/* mov r14, rax; lahf; seto al; mov gs:[flags], ax; mov rax, r14 */
-void flags_need_saved(struct trans *t)
-{
-    struct emit *m = &t->m;
-
-    if (!t->flags_host)
-        return;
-    emit_mov(m, T1, RAX);
-    e8(m, 0x9f);
-    e8(m, 0x0f);
-    e8(m, 0x90);
-    e8(m, 0xc0);
-    e8(m, 0x66);
-    emit_gs(m, 0x89, false, RAX, OFF_FLAGS);
-    emit_mov(m, RAX, T1);
-    t->flags_host = false;
-}
-
-/* mov r14, rax; movzx eax, word gs:[flags]; add al, 127; sahf; mov rax, r14 */
-void flags_need_host(struct trans *t, bool keep_t1)
-{
-    struct emit *m = &t->m;
-
-    if (t->flags_host)
-        return;
-    if (keep_t1)
-        emit_store_gs(m, RAX, OFF_TMP0);
-    else
-        emit_mov(m, T1, RAX);
-    e8(m, 0x65);
-    e8(m, 0x0f);
-    e8(m, 0xb7);
-    e8(m, 0x04);
-    e8(m, 0x25);
-    e32(m, OFF_FLAGS);
-    e8(m, 0x04);
-    e8(m, 0x7f);
-    e8(m, 0x9e);
-    if (keep_t1)
-        emit_load_gs(m, RAX, OFF_TMP0);
-    else
-        emit_mov(m, RAX, T1);
-    t->flags_host = true;
-}
 
 void get_reg(struct trans *t, unsigned dst, unsigned guest)
 {
@@ -227,7 +182,7 @@ void emit_access(struct trans *t, const ZydisDecodedOperand *op, unsigned size, 
 
     if (group_access(t))
         return;
-    flags_need_saved(t);
+    flags_before_probe(t);
     retry = t->m.p;
     emit_address(t, op, 0);
     emit_probe(t, retry, size, write);
@@ -240,7 +195,7 @@ void emit_stack_access(struct trans *t, int32_t disp, unsigned size, bool write)
     if (group_access(t))
         return;
     t->probe_ss = true;
-    flags_need_saved(t);
+    flags_before_probe(t);
     retry = t->m.p;
     if (disp == 0 && mode64(t))
         emit_mov(&t->m, T0, HOST_GUEST_RSP);

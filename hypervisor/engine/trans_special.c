@@ -177,7 +177,7 @@ static void trans_bit_string(struct trans *t)
                             : d->mnemonic == ZYDIS_MNEMONIC_BTR ? 0x10
                                                                 : 0x18)));
     emit_modrm(m, 0, T1, T0);
-    t->flags_host = true;
+    t->flags = FLAGS_HOST;
 }
 
 static enum segreg segreg_of(ZydisRegister r)
@@ -249,7 +249,7 @@ static void trans_incdec_short(struct trans *t)
     emit_rex(m, false, 0, 0, h);
     e8(m, 0xff);
     emit_modrm(m, 3, t->in->d.mnemonic == ZYDIS_MNEMONIC_INC ? 0 : 1, h);
-    t->flags_host = true;
+    t->flags = FLAGS_HOST;
 }
 
 static bool uses_fpu(const ZydisDecodedInstruction *d)
