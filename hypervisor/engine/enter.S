@@ -204,7 +204,8 @@ engine_helper_window:
 helper_resume:
         LOAD_GPRS
         movq    %gs:OFF_SHADOW_RSP, %rsp
-        jmp     *%gs:OFF_HELPER_RA
+        pushq   %gs:OFF_HELPER_RA
+        ret
         .globl  engine_helper_window_end
 engine_helper_window_end:
 /* Kicked during a helper: make the block that called leave at its end, then finish it. */
@@ -214,7 +215,8 @@ helper_kicked:
         call    engine_interrupt_helper
         LOAD_GPRS
         movq    %gs:OFF_SHADOW_RSP, %rsp
-        jmp     *%gs:OFF_HELPER_RA
+        pushq   %gs:OFF_HELPER_RA
+        ret
 
 helper_leave:
         movl    $ENTER_HELPER, %eax
@@ -239,7 +241,8 @@ stub_careful:
         LOAD_GPRS
         xorl    %r14d, %r14d
         movq    %gs:OFF_SHADOW_RSP, %rsp
-        jmp     *%gs:OFF_HELPER_RA
+        pushq   %gs:OFF_HELPER_RA
+        ret
 
 /* Signal handlers send the thread here after storing the guest's state: rsp = C stack. */
         .globl  engine_fault_exit
