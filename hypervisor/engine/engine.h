@@ -28,6 +28,13 @@ void engine_thread_stop(struct vcpu *v);
 /* Runs guest code from v->rip until something needs attention; fills in v->exit. Returns exit.reason. */
 enum exit_reason engine_run(struct vcpu *v);
 
+/*
+ * The same again and again: calls again() with each exit's reason, as long as that says true. A loop around
+ * engine_run() would do the same, but its calls and returns would spoil the host's prediction of the guest's
+ * (enter.S).
+ */
+void engine_loop(struct vcpu *v, bool (*again)(struct vcpu *v, enum exit_reason why));
+
 /* Does what other vCPUs have asked this one's engine to do (flushes, dead translations); clears those request
  * bits. For a vCPU that waits. Own thread, light. */
 void engine_serve_requests(struct vcpu *v);

@@ -364,9 +364,6 @@ static inline struct engine_vcpu *engine_self(void)
 }
 
 /* ---- enter.S ---- */
-int engine_enter(const void *entry);
-int engine_enter_kernel(uint64_t rip);
-int engine_enter_user(uint64_t rip);
 extern char engine_enter_kernel_window[], engine_enter_kernel_window_end[], engine_enter_user_window[],
     engine_enter_user_window_end[];
 void engine_xcall(void (*fn)(void *), void *arg, void *area);
