@@ -222,8 +222,12 @@ helper_kicked:
         pushq   %gs:OFF_HELPER_RA
         ret
 
+/* The call of the helper won't be returned from: takes it off the host's prediction of returns. */
 helper_leave:
-        movl    $ENTER_HELPER, %eax
+        leaq    1f(%rip), %rcx
+        pushq   %rcx
+        ret
+1:      movl    $ENTER_HELPER, %eax
         jmp     leave_to_c
 
 /*

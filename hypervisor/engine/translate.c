@@ -94,17 +94,12 @@ void emit_link(struct trans *t, enum exit_kind kind, uint64_t target)
     if (!same_page(t, target)) {
         emit_page_check(t, i, target);
         ok = emit_jrcxz(m);
+        /* A call all the same, so that shadow stack and the host's predictor know of it: call tail; jmp site */
+        fail = kind == LINK_CALL ? emit_call32(m) : emit_jmp32(m);
         if (kind == LINK_CALL) {
-            /*
-             * the tail expects the return site on the shadow stack: lea rcx, [rip + past the call]; push rcx
-             */
-            e8(m, 0x48);
-            e8(m, 0x8d);
-            e8(m, 0x0d);
-            e32(m, 1 + 5 + 5);
-            e8(m, 0x51);
+            e8(m, 0xeb);
+            e8(m, 5);
         }
-        fail = emit_jmp32(m);
         emit_fix8(ok, m->p);
         rel = kind == LINK_CALL ? emit_call32(m) : emit_jmp32(m);
         x->patch_off = off_of(t, rel);
