@@ -244,6 +244,15 @@ static void select_view(struct engine_vcpu *e, uint32_t mode)
     }
 }
 
+/* The kernel's GS base isn't what its blocks assume. */
+static void kernel_gs_moved(struct engine_vcpu *e)
+{
+    e->kernel_gs = e->v.gs_base;
+    e->kernel_gs_moves++;
+    if (e->kernel_gs_used)
+        cache_flush(e);
+}
+
 #define DR6_BS 0x4000u /* single step */
 
 /* What a block's exit asks for, once the instruction behind it is complete. */
@@ -526,6 +535,8 @@ static inline __attribute__((always_inline)) enum exit_reason run(struct vcpu *v
         v->rflags &= ~FLAG_RF;         /* PUSHF takes rflags as they are */
         mode = engine_mode(v);
         select_view(e, mode);
+        if (unlikely(e->kernel_gs != v->gs_base && kernel_gs_known(e, mode)))
+            kernel_gs_moved(e);
         if (unlikely(alignment_checked(v)))
             form = MODE_CAREFUL;
         if (unlikely(watch_enabled(v))) {

@@ -318,7 +318,10 @@ struct engine_vcpu {
     /* Not reached by translated code. */
     struct tlb_log log_low[NR_VIEWS], log_high[NR_VIEWS]; /* by half of the address space */
     uint32_t view_mode[NR_VIEWS];                         /* mode whose blocks the jump cache holds */
-    uint64_t shadow[NR_VIEWS];                            /* shadow stack pointers of the views */
+    uint64_t kernel_gs;        /* GS base that the kernel's blocks have been made for (kernel_gs_known()) */
+    unsigned kernel_gs_moves;  /* how often it has been another one */
+    bool kernel_gs_used;       /* there may be such blocks */
+    uint64_t shadow[NR_VIEWS]; /* shadow stack pointers of the views */
     uint64_t shadow_base[NR_VIEWS];
     uint8_t *shadow_map;
     unsigned cur_view;
@@ -429,6 +432,18 @@ void view_forget_code(struct engine_vcpu *e, unsigned view);
 static inline unsigned vcpu_view(const struct vcpu *v)
 {
     return v->user_mode ? VIEW_USER : VIEW_KERNEL;
+}
+
+/*
+ * A kernel's GS base is where the CPU's own data lies, and stays where it is from early in the boot, so blocks
+ * of the kernel have it built in.  When it is another one, they are dropped, all of them, and after some times
+ * no more are made.
+ */
+#define KERNEL_GS_MOVES 8u
+
+static inline bool kernel_gs_known(const struct engine_vcpu *e, uint32_t mode)
+{
+    return (mode & (MODE_USER | MODE_64)) == MODE_64 && e->kernel_gs_moves < KERNEL_GS_MOVES;
 }
 
 /* ---- translate.c ---- (heavy) */

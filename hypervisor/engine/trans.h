@@ -50,6 +50,8 @@ struct slow_path {
         *end;     /* of the code of an instruction that engine_tlb_miss_word() can do; NULL: not such a one */
     unsigned reg; /* and its guest register, */
     bool xchg;    /* and whether it is XCHG */
+    bool known;   /* the probe is emit_probe_known()'s, of this address */
+    uint64_t address;
 };
 
 /* A direct exit's out-of-line part. */
@@ -207,6 +209,8 @@ void emit_probe(struct trans *t, const uint8_t *retry, unsigned size, bool write
 void emit_access(struct trans *t, const ZydisDecodedOperand *op, unsigned size, bool write);
 /* Access relative to the guest's stack pointer. */
 void emit_stack_access(struct trans *t, int32_t disp, unsigned size, bool write);
+/* dst := address of t->mem */
+void mem_lea(struct trans *t, unsigned dst);
 /* Frees T1: t->mem becomes [T0 + displacement]. */
 void mem_collapse(struct trans *t);
 /* op reg, t->mem */

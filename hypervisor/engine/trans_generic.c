@@ -459,11 +459,11 @@ void trans_generic(struct trans *t)
             if (s.high8) {
                 unsigned r = borrow(t, &s);
 
-                emit_lea(m, true, r, T0, T1, 0, 0);
+                mem_lea(t, r);
                 s.used |= 1u << r;
                 mem_base = r;
             } else {
-                emit_lea(m, true, T1, T0, T1, 0, 0);
+                mem_lea(t, T1);
                 mem_base = T1;
             }
             mem_index = NO_REG;

@@ -357,6 +357,8 @@ static void trans_wrbase(struct trans *t)
                               t->in->d.mnemonic == ZYDIS_MNEMONIC_WRFSBASE ? EMU_WRFSBASE : EMU_WRGSBASE,
                               o->size == 64 ? SPECIAL_WIDE : 0));
     emit_call_gs(&t->m, OFF_STUBS + 8 * STUB_SPECIAL);
+    if (kernel_gs_known(t->e, t->mode)) /* what follows is to be made for the new base */
+        end_exit(t, LINK_JUMP, t->next, 0);
 }
 
 /* mov r32/r64, sreg: the selector, zero-extended. */

@@ -277,6 +277,12 @@ static void emit_slow_paths(struct trans *t)
         const uint8_t *behind;
 
         emit_fix32(s->from, t->m.p);
+        if (s->known) { /* what the stubs expect: the address ^ tag, and the index */
+            emit_mov_imm(&t->m, T0, s->address);
+            emit_mov_imm(&t->m, T1, tlb_index(s->address));
+            emit_gs_index8(&t->m, 0x33, true, T0, T1,
+                           OFF_VIEWS + t->view * VIEW_SIZE + (s->write ? VIEW_WTAG : VIEW_RTAG));
+        }
         emit_call_gs(&t->m, OFF_STUBS + 8 * (s->end ? STUB_MISS_WORD : STUB_MISS + 2 * t->view + s->write));
         behind = t->m.p;
         emit_fix32(emit_jmp32(&t->m), s->retry);
