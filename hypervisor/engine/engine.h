@@ -73,7 +73,8 @@ bool engine_kicked(const struct vcpu *v);
 
 /* ---- TLB, own vCPU ---- */
 void engine_flush_all(struct vcpu *v);  /* both views */
-void engine_flush_user(struct vcpu *v); /* user-half addresses in both views: address-space switch */
+/* All of the user's view, and user-half addresses in the kernel's: address-space switch. */
+void engine_flush_user(struct vcpu *v);
 void engine_flush_page(struct vcpu *v, gva_t a);
 
 /* ---- TLB and code, any vCPU of the domain ---- */
