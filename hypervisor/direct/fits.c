@@ -8,8 +8,6 @@
  */
 #include "direct/internal.h"
 
-#define XFEATURES 7u /* x87, SSE, AVX: all that a guest is shown */
-
 #define CR4_TSD      (1u << 2)
 #define CR4_FSGSBASE (1u << 16)
 #define CR4_OSXSAVE  (1u << 18)

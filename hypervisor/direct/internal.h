@@ -72,6 +72,7 @@ struct host {
     unsigned nr_templates;
     bool cpuid_traps;   /* CPUID faults in stubs */
     bool umip;          /* SGDT and the like fault in user mode */
+    bool xcr0_more;     /* XCR0 has features that guests don't get */
     unsigned map_limit; /* maps and unmaps that a stub may have before it is emptied */
     uint64_t lowest;    /* vm.mmap_min_addr */
     bool xsavec;        /* the kernel keeps state in the compacted format */
@@ -210,6 +211,8 @@ long stub_ptrace(long request, int pid, const void *addr, void *data);
  * left of it.
  */
 long stub_ask(long request, struct space *sp, const void *addr, void *data);
+
+#define XFEATURES 7u /* x87, SSE, AVX: what a guest's XCR0 may have (cpu/cpu_policy.h) */
 
 /* ---- state.c: the guest's registers in a stub ---- */
 /*

@@ -3,31 +3,34 @@
  * Which pages of code may run natively: those without an instruction that would show the guest the host
  * instead of its own machine, or that leaves user mode without a trace of where from.
  *
- *   0f a2            CPUID, where the host can't make it fault 0f 03            LSL: the limit of the host's
- * GDT entry 15 is the number of the host's CPU 0f 01 d0         XGETBV: the host's XCR0 has features that
- * guests aren't shown 0f 01 f9         RDTSCP    } TSC_AUX is the number of the host's CPU f3 0f c7 /7
- * RDPID     } 0f 01, 0f 00     SGDT, SIDT, SMSW, SLDT, STR, where nothing makes them fault (UMIP) 0f 34
- *      SYSENTER: the host's kernel doesn't keep RIP 0f 05            SYSCALL in 32-bit code: the same cd 80
- *          INT 0x80 in 64-bit code: the host's kernel drops the upper half of RAX
+ *   0f a2            CPUID, where the host can't make it fault
+ *   0f 03            LSL: the limit of the host's GDT entry 15 is the number of the host's CPU
+ *   0f 01 d0         XGETBV: the host's XCR0 has features that guests aren't shown
+ *   0f ae /4 to /6   XSAVE, XRSTOR, XSAVEOPT } in memory: they handle what the host's XCR0 has, so the area
+ *   0f c7 /4         XSAVEC                  } would be too small, and of no use to the translator
+ *   0f 01 f9         RDTSCP } TSC_AUX is the number of the host's CPU
+ *   f3 0f c7 /7      RDPID  }
+ *   0f 01, 0f 00     SGDT, SIDT, SMSW, SLDT, STR, where nothing makes them fault (UMIP)
+ *   0f 34            SYSENTER: the host's kernel doesn't keep RIP
+ *   0f 05            SYSCALL in 32-bit code: the same
+ *   cd 80            INT 0x80 in 64-bit code: the host's kernel drops the upper half of RAX
  *
  * First the bytes are looked for at every offset. One page of sixteen has some, and nearly all of them are
  * part of other instructions (and $15 before an addition reads 0f 03). So what lies before them is decoded,
- * from every offset that could be the start of an instruction: x86 code falls into step with itself after a
- * few instructions, and if none of these decodings comes upon the bytes as an instruction they are none. A
- * program that hides one may find out about its host what we'd rather not show; it gains nothing else.
+ * from each of some offsets that could be the start of an instruction: x86 code falls into step with itself
+ * after a few instructions, so that most of these decodings see what the CPU will. If most come upon the
+ * bytes as an instruction they are one. A program that hides one may find out about its host what we'd rather
+ * not show; it gains nothing else.
  */
 #include <Zydis/Zydis.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "direct/internal.h"
 
-/*
- * Decodings start at each of LEAD_STARTS offsets that end LEAD_STEP bytes before the place, and where
- * functions begin.
- */
+/* Decodings start at each of LEAD_STARTS offsets, LEAD bytes before the place and on. */
 #define LEAD        64u
 #define LEAD_STARTS 16u
-#define ALIGNED     16u
 
 static ZydisDecoder decoder_64, decoder_32;
 
@@ -35,6 +38,11 @@ void scan_init(void)
 {
     ZydisDecoderInit(&decoder_64, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     ZydisDecoderInit(&decoder_32, ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
+}
+
+static bool in_range(unsigned n, unsigned first, unsigned last)
+{
+    return n >= first && n <= last;
 }
 
 /*
@@ -55,8 +63,10 @@ static bool bytes_suspect(const uint8_t *p, bool wide)
         return wide;
     case 0x01:
         return p[2] == 0xd0 || p[2] == 0xf9 || (!host.umip && (p[2] >> 3 & 7) <= 4);
+    case 0xae:
+        return host.xcr0_more && p[2] >> 6 != 3 && in_range(p[2] >> 3 & 7, 4, 6);
     case 0xc7:
-        return p[2] >= 0xf8;
+        return p[2] >= 0xf8 || (host.xcr0_more && p[2] >> 6 != 3 && (p[2] >> 3 & 7) == 4);
     case 0x00:
         return !host.umip && (p[2] >> 3 & 7) < 2;
     default:
@@ -75,6 +85,15 @@ static bool insn_refused(const ZydisDecodedInstruction *i, const uint8_t *bytes,
     case ZYDIS_MNEMONIC_RDPID:
     case ZYDIS_MNEMONIC_SYSENTER:
         return true;
+    case ZYDIS_MNEMONIC_XSAVE:
+    case ZYDIS_MNEMONIC_XSAVE64:
+    case ZYDIS_MNEMONIC_XSAVEC:
+    case ZYDIS_MNEMONIC_XSAVEC64:
+    case ZYDIS_MNEMONIC_XSAVEOPT:
+    case ZYDIS_MNEMONIC_XSAVEOPT64:
+    case ZYDIS_MNEMONIC_XRSTOR:
+    case ZYDIS_MNEMONIC_XRSTOR64:
+        return host.xcr0_more;
     case ZYDIS_MNEMONIC_SYSCALL:
         return code_32;
     case ZYDIS_MNEMONIC_INT:
@@ -114,17 +133,14 @@ static bool decoding_meets(const ZydisDecoder *decoder, const uint8_t *p, const 
 static bool place_refused(const ZydisDecoder *decoder, const uint8_t *start, const uint8_t *place,
                           const uint8_t *end)
 {
-    const uint8_t *lead = place - LEAD;
+    const uint8_t *lead = place - start < (ptrdiff_t)LEAD ? start : place - LEAD;
+    unsigned meet = 0;
 
-    if (place - start < LEAD)
+    if (place - lead < (ptrdiff_t)LEAD_STARTS)
         return true; /* what lies before is another page's, and may change without this one */
     for (unsigned i = 0; i < LEAD_STARTS; i++)
-        if (decoding_meets(decoder, lead + i, place, end))
-            return true;
-    for (const uint8_t *p = lead + LEAD_STARTS; p <= place; p++)
-        if ((p - start) % ALIGNED == 0 && decoding_meets(decoder, p, place, end))
-            return true;
-    return false;
+        meet += decoding_meets(decoder, lead + i, place, end);
+    return 2 * meet >= LEAD_STARTS;
 }
 
 /* Looks at places [from, to) of the n bytes at start. */
@@ -149,8 +165,8 @@ bool scan_refuses(const uint8_t *page, bool wide)
 
 bool scan_seam_refuses(const uint8_t *page, const uint8_t *next, bool wide)
 {
-    uint8_t both[LEAD + ALIGNED + SCAN_SEAM + 16];
-    const size_t before = LEAD + ALIGNED; /* of the last bytes of page, beside the seam itself */
+    uint8_t both[LEAD + SCAN_SEAM + 16];
+    const size_t before = LEAD; /* of the last bytes of page, beside the seam itself */
 
     memcpy(both, page + PAGE_SIZE - SCAN_SEAM - before, before + SCAN_SEAM);
     memcpy(both + before + SCAN_SEAM, next, 16);

@@ -18,8 +18,6 @@
 
 #include "direct/internal.h"
 
-#define XFEATURES 7u /* x87, SSE, AVX: what a guest's XCR0 may have (cpu/cpu_policy.h) */
-
 /* Standard XSAVE format (SDM vol. 1, 13.4). */
 #define XSAVE_MXCSR       24u
 #define XSAVE_XMM         160u

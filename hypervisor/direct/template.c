@@ -205,6 +205,14 @@ static int template_make(struct stub_template *t, int calls_fd, off_t calls_at)
     return err;
 }
 
+static uint64_t xcr0(void)
+{
+    uint32_t low, high;
+
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
 static void host_look(void)
 {
     unsigned a, b, c, d;
@@ -213,6 +221,7 @@ static void host_look(void)
     host.map_limit = host.map_limit > 2 * MAPS_RESERVE ? host.map_limit - MAPS_RESERVE : MAPS_RESERVE;
     host.lowest = read_limit("/proc/sys/vm/mmap_min_addr", 65536);
     host.xsavec = __get_cpuid_count(0xd, 1, &a, &b, &c, &d) && a & 1u << 1;
+    host.xcr0_more = xcr0() & ~(uint64_t)XFEATURES;
     host.umip = __get_cpuid_count(7, 0, &a, &b, &c, &d) && c & 1u << 2;
     if (syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0) == 0) {
         host.cpuid_traps = true;

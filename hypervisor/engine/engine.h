@@ -72,7 +72,7 @@ void engine_task_changed(struct vcpu *v);
 bool engine_kicked(const struct vcpu *v);
 
 /* ---- TLB, own vCPU ---- */
-void engine_flush_all(struct vcpu *v);  /* both views */
+void engine_flush_all(struct vcpu *v); /* both views */
 /* All of the user's view, and user-half addresses in the kernel's: address-space switch. */
 void engine_flush_user(struct vcpu *v);
 void engine_flush_page(struct vcpu *v, gva_t a);

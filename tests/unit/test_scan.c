@@ -19,6 +19,7 @@ static void setup(void)
     scan_init();
     host.umip = true;
     host.cpuid_traps = false;
+    host.xcr0_more = false;
     memset(page, NOP, sizeof(page));
 }
 
@@ -55,6 +56,8 @@ START_TEST(instructions)
     ck_assert(!ALONE("\x0f\x31", false));     /* rdtsc */
     ck_assert(!ALONE("\x0f\xc7\xf8", false)); /* rdseed eax */
     ck_assert(!ALONE("\x0f\x0b", false));     /* ud2 */
+    ck_assert(
+        !ALONE("\x0f\xae\x27", false)); /* xsave [rdi], where the host has nothing that a guest hasn't */
 }
 END_TEST
 
@@ -71,6 +74,22 @@ START_TEST(host_traps)
 }
 END_TEST
 
+/* On a host with more vector state than guests have. */
+START_TEST(host_has_more_state)
+{
+    host.xcr0_more = true;
+    ck_assert(ALONE("\x0f\xae\x27", false));             /* xsave [rdi] */
+    ck_assert(ALONE("\x48\x0f\xae\x6c\x24\x40", false)); /* xrstor64 [rsp + 0x40] */
+    ck_assert(ALONE("\x0f\xae\x37", false));             /* xsaveopt [rdi] */
+    ck_assert(ALONE("\x0f\xc7\x64\x24\x40", false));     /* xsavec [rsp + 0x40] */
+    ck_assert(!ALONE("\x0f\xae\x07", false));            /* fxsave [rdi] */
+    ck_assert(!ALONE("\x0f\xae\x3f", false));            /* clflush [rdi] */
+    ck_assert(!ALONE("\x0f\xae\xe8", false));            /* lfence */
+    ck_assert(!ALONE("\x0f\xc7\x0f", false));            /* cmpxchg8b [rdi] */
+    ck_assert(!ALONE("\x66\x0f\xae\x37", false));        /* clwb [rdi] */
+}
+END_TEST
+
 /* The same bytes as parts of other instructions. */
 START_TEST(parts)
 {
@@ -78,6 +97,8 @@ START_TEST(parts)
     ck_assert(!ALONE("\xb8\x0f\xa2\x00\x00", false));         /* mov eax, 0xa20f */
     ck_assert(!ALONE("\x48\x8d\x05\x0f\x34\x00\x00", false)); /* lea rax, [rip + 0x340f] */
     ck_assert(!ALONE("\xe8\xcd\x80\x00\x00", false));         /* call */
+    /* gcc's: what comes before falls into step with the CPU from most starts, not from all */
+    ck_assert(!ALONE("\x0f\x84\x60\x03\x00\x00\x83\xfb\x42\x0f\x84\x0f\x03\x00\x00", false));
 }
 END_TEST
 
@@ -114,6 +135,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, instructions);
     tcase_add_test(t, host_traps);
+    tcase_add_test(t, host_has_more_state);
     tcase_add_test(t, parts);
     tcase_add_test(t, places);
     tcase_add_test(t, seams);
