@@ -435,9 +435,9 @@ static inline unsigned vcpu_view(const struct vcpu *v)
 }
 
 /*
- * A kernel's GS base is where the CPU's own data lies, and stays where it is from early in the boot, so blocks
- * of the kernel have it built in.  When it is another one, they are dropped, all of them, and after some times
- * no more are made.
+ * A kernel's GS base is where the CPU's own data lies, and stays where it is from early in the boot, so
+ * blocks of the kernel have it built in.  When it is another one, they are dropped, all of them, and after
+ * some times no more are made.
  */
 #define KERNEL_GS_MOVES 8u
 

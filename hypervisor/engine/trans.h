@@ -185,7 +185,7 @@ void flags_need_saved(struct trans *t);
 void flags_need_host(struct trans *t, bool keep_t1);
 /* Flags not in host flags, for the current instruction's probe, or its group's. Needs T1 free. */
 void flags_before_probe(struct trans *t);
-/* Whether the block about to be translated overwrites all flags before anybody can see those it starts with. */
+/* Whether the block to be translated overwrites all flags before anybody can see those it starts with. */
 bool flags_dead_at_start(struct trans *t);
 
 /* ---- trans_mem.c ---- */

@@ -202,8 +202,8 @@ static bool address_known(struct trans *t, const ZydisDecodedOperand *op, uint64
 }
 
 /*
- * The probe of a known address, whose entry is known, too: one comparison does, for the access is known not to
- * leave its page.  cmp gs:[tag], page; jne slow; mov rcx, gs:[host]
+ * The probe of a known address, whose entry is known, too: one comparison does, for the access is known not
+ * to leave its page.  cmp gs:[tag], page; jne slow; mov rcx, gs:[host]
  */
 static void emit_probe_known(struct trans *t, uint64_t a, bool write)
 {

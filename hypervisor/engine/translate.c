@@ -94,7 +94,7 @@ void emit_link(struct trans *t, enum exit_kind kind, uint64_t target)
     if (!same_page(t, target)) {
         emit_page_check(t, i, target);
         ok = emit_jrcxz(m);
-        /* A call all the same, so that shadow stack and the host's predictor know of it: call tail; jmp site */
+        /* a call all the same, for shadow stack and host's predictor: call tail; jmp site */
         fail = kind == LINK_CALL ? emit_call32(m) : emit_jmp32(m);
         if (kind == LINK_CALL) {
             e8(m, 0xeb);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * FS and GS bases: set_segment_base sets what is asked, loads through fs: and gs: see it, kernel and user
- * GS change places at each entry to and exit from user mode, and MSRs tell the same story.  A kernel's GS base
- * hardly ever moves; a hypervisor that builds it into code that it translates would show the old cell if it
+ * GS change places at each entry to and exit from user mode, and MSRs tell the same story.  A kernel's GS
+ * base hardly ever moves; a hypervisor that builds it into translated code would show the old cell if it
  * does.
  */
 #include "pvtest.h"
