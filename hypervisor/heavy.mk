@@ -14,6 +14,7 @@ HEAVY_SRCS := \
 	hypervisor/engine/engine_init.c \
 	hypervisor/engine/signal.c \
 	hypervisor/engine/trans_branch.c \
+	hypervisor/engine/trans_flags.c \
 	hypervisor/engine/trans_generic.c \
 	hypervisor/engine/trans_group.c \
 	hypervisor/engine/trans_mem.c \

@@ -255,6 +255,7 @@ void cache_flush(struct engine_vcpu *e)
             __atomic_fetch_and(&machine_frame(MFN(c->blocks[i].mfn2))->code_vcpus, ~(1u << e->slot),
                                __ATOMIC_SEQ_CST);
     }
+    e->kernel_gs_used = false;
     c->used = 0;
     c->nr_blocks = 0;
     c->nr_exits = 0;

@@ -168,7 +168,7 @@ static void state_at_helper(struct engine_vcpu *e)
     }
     b = cache_block_at(e, pc);
     info = cache_insn_at(e, b, pc);
-    flags_settle(e, b);
+    flags_settle_at(e, b, info);
     e->v.rip = b->va + info->guest_off;
     if (info->group && e->helper_in_tail)
         e->helper_leave = HELPER_SPLIT;
@@ -242,6 +242,15 @@ static void select_view(struct engine_vcpu *e, uint32_t mode)
         view_forget_code(e, view);
         e->view_mode[view] = key;
     }
+}
+
+/* The kernel's GS base isn't what its blocks assume. */
+static void kernel_gs_moved(struct engine_vcpu *e)
+{
+    e->kernel_gs = e->v.gs_base;
+    e->kernel_gs_moves++;
+    if (e->kernel_gs_used)
+        cache_flush(e);
 }
 
 #define DR6_BS 0x4000u /* single step */
@@ -447,12 +456,25 @@ static void load_fpu(struct engine_vcpu *e)
     e->fpu_loaded = true;
 }
 
+/* Jumps to one of enter.S's ways into translated code, which jumps back here; ENTER_*. */
+#define ENTER_BY(way, at)                                                                  \
+    ({                                                                                     \
+        uint64_t to_ = (uint64_t)(at);                                                     \
+        int why_;                                                                          \
+                                                                                           \
+        __asm__ volatile("leaq 1f(%%rip), %%rax; jmp " #way "; 1:"                         \
+                         : "=a"(why_), "+D"(to_)                                           \
+                         :                                                                 \
+                         : "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "cc", "memory"); \
+        why_;                                                                              \
+    })
+
 /*
  * Enters translated code at rip; ENTER_* or -1 with v.exit filled in.  Who has just looked the block up has
  * left it in e->found; else the jump cache knows it most often.  Single steps and other forms (MODE_CAREFUL,
  * MODE_SPLIT) are blocks of their own kind, which neither holds.
  */
-static int enter(struct engine_vcpu *e, uint32_t mode, uint32_t form)
+static inline __attribute__((always_inline)) int enter(struct engine_vcpu *e, uint32_t mode, uint32_t form)
 {
     struct block *b = e->found;
 
@@ -461,12 +483,13 @@ static int enter(struct engine_vcpu *e, uint32_t mode, uint32_t form)
     if (b && b->va == e->v.rip && b->mode == mode && !b->dead && !form) {
         e->hot.shadow_rsp = e->shadow[e->cur_view];
         debug_exec(e, b);
-        return engine_enter(e->cache.base + b->entry_saved);
+        return ENTER_BY(engine_enter, e->cache.base + b->entry_saved);
     }
     if (!form && !e->by_block && !(mode & (MODE_STEP | MODE_ALONE)) &&
         likely(!(debug.mask & ~DEBUG_NO_SANDBOX)) && gva_canonical(GVA(e->v.rip))) {
         e->hot.shadow_rsp = e->shadow[e->cur_view];
-        return e->cur_view == VIEW_USER ? engine_enter_user(e->v.rip) : engine_enter_kernel(e->v.rip);
+        return e->cur_view == VIEW_USER ? ENTER_BY(engine_enter_user, e->v.rip)
+                                        : ENTER_BY(engine_enter_kernel, e->v.rip);
     }
     e->by_block = false;
     b = find_block(e, e->v.rip, mode | form);
@@ -476,10 +499,11 @@ static int enter(struct engine_vcpu *e, uint32_t mode, uint32_t form)
         careful_begin(e);
     e->hot.shadow_rsp = e->shadow[e->cur_view];
     debug_exec(e, b);
-    return engine_enter(e->cache.base + b->entry_saved);
+    return ENTER_BY(engine_enter, e->cache.base + b->entry_saved);
 }
 
-enum exit_reason engine_run(struct vcpu *v)
+/* Part of engine_loop(), not called: see enter.S. */
+static inline __attribute__((always_inline)) enum exit_reason run(struct vcpu *v)
 {
     struct engine_vcpu *e = engine_of(v);
     uint32_t next_form = 0;
@@ -511,6 +535,8 @@ enum exit_reason engine_run(struct vcpu *v)
         v->rflags &= ~FLAG_RF;         /* PUSHF takes rflags as they are */
         mode = engine_mode(v);
         select_view(e, mode);
+        if (unlikely(e->kernel_gs != v->gs_base && kernel_gs_known(e, mode)))
+            kernel_gs_moved(e);
         if (unlikely(alignment_checked(v)))
             form = MODE_CAREFUL;
         if (unlikely(watch_enabled(v))) {
@@ -575,6 +601,25 @@ enum exit_reason engine_run(struct vcpu *v)
         v->exit.vector != VEC_OF)
         v->rflags |= FLAG_RF;
     debug_exit(v);
+    return v->exit.reason;
+}
+
+void engine_loop(struct vcpu *v, bool (*again)(struct vcpu *v, enum exit_reason why))
+{
+    while (again(v, run(v)))
+        ;
+}
+
+static bool once(struct vcpu *v, enum exit_reason why)
+{
+    (void)v;
+    (void)why;
+    return false;
+}
+
+enum exit_reason engine_run(struct vcpu *v)
+{
+    engine_loop(v, once);
     return v->exit.reason;
 }
 

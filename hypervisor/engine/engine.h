@@ -28,6 +28,13 @@ void engine_thread_stop(struct vcpu *v);
 /* Runs guest code from v->rip until something needs attention; fills in v->exit. Returns exit.reason. */
 enum exit_reason engine_run(struct vcpu *v);
 
+/*
+ * The same again and again: calls again() with each exit's reason, as long as that says true. A loop around
+ * engine_run() would do the same, but its calls and returns would spoil the host's prediction of the guest's
+ * (enter.S).
+ */
+void engine_loop(struct vcpu *v, bool (*again)(struct vcpu *v, enum exit_reason why));
+
 /* Does what other vCPUs have asked this one's engine to do (flushes, dead translations); clears those request
  * bits. For a vCPU that waits. Own thread, light. */
 void engine_serve_requests(struct vcpu *v);
@@ -65,8 +72,9 @@ void engine_task_changed(struct vcpu *v);
 bool engine_kicked(const struct vcpu *v);
 
 /* ---- TLB, own vCPU ---- */
-void engine_flush_all(struct vcpu *v);  /* both views */
-void engine_flush_user(struct vcpu *v); /* user-half addresses in both views: address-space switch */
+void engine_flush_all(struct vcpu *v); /* both views */
+/* All of the user's view, and user-half addresses in the kernel's: address-space switch. */
+void engine_flush_user(struct vcpu *v);
 void engine_flush_page(struct vcpu *v, gva_t a);
 
 /* ---- TLB and code, any vCPU of the domain ---- */

@@ -47,20 +47,31 @@
 .endm
 
 /*
- * int engine_enter(const void *entry): runs translated code at entry, an entry for "saved" flags.
- * Returns one of ENTER_*.
+ * Translated code is entered and left by jumps, from C code that neither calls nor returns in between but in
+ * pairs: the host predicts returns by the calls that it has seen, so the calls that the guest is in are still
+ * the last ones when it goes on. (A return to C would be mispredicted, and then one of the guest's for it.)
+ *
+ * engine_enter (by enter_code(), engine.c): rdi = an entry for "saved" flags, rax = where to go back to, with
+ * eax = one of ENTER_*.
  */
-        .globl  engine_enter
-        .type   engine_enter, @function
-engine_enter:
+.macro LEAVE_C
+        movq    %rsp, %rdx
+        leaq    -128(%rsp), %rsp        /* the compiler may have something below rsp */
+        andq    $-16, %rsp
+        pushq   %rdx
+        pushq   %rax
         pushq   %rbp
         pushq   %rbx
         pushq   %r12
         pushq   %r13
         pushq   %r14
         pushq   %r15
-        subq    $8, %rsp
         movq    %rsp, %gs:OFF_C_RSP
+.endm
+
+        .globl  engine_enter
+engine_enter:
+        LEAVE_C
         movq    %rdi, %rcx
         .globl  engine_enter_window
 engine_enter_window:
@@ -73,21 +84,13 @@ engine_enter_window:
 engine_enter_window_end:
 
 /*
- * int engine_enter_kernel(uint64_t rip), engine_enter_user(uint64_t rip): the same for the code at a guest
- * address, through the view's jump cache. ENTER_IND if it isn't there.
+ * engine_enter_kernel, engine_enter_user: the same for the code at the guest address rdi, through the view's
+ * jump cache. ENTER_IND if it isn't there.
  */
 .macro ENTER_AT name, view
         .globl  \name
-        .type   \name, @function
 \name:
-        pushq   %rbp
-        pushq   %rbx
-        pushq   %r12
-        pushq   %r13
-        pushq   %r14
-        pushq   %r15
-        subq    $8, %rsp
-        movq    %rsp, %gs:OFF_C_RSP
+        LEAVE_C
         movq    %rdi, %rcx
         movzwl  %cx, %r14d
         .globl  \name\()_window
@@ -109,14 +112,15 @@ engine_enter_abort:
         movq    %gs:OFF_C_RSP, %rsp
         movl    $ENTER_KICKED, %eax
 leave_to_c:
-        addq    $8, %rsp
         popq    %r15
         popq    %r14
         popq    %r13
         popq    %r12
         popq    %rbx
         popq    %rbp
-        ret
+        popq    %rcx
+        popq    %rsp
+        jmp     *%rcx
 
 /* Direct exits: ecx = exit id. */
         .globl  stub_link_host
@@ -204,7 +208,8 @@ engine_helper_window:
 helper_resume:
         LOAD_GPRS
         movq    %gs:OFF_SHADOW_RSP, %rsp
-        jmp     *%gs:OFF_HELPER_RA
+        pushq   %gs:OFF_HELPER_RA
+        ret
         .globl  engine_helper_window_end
 engine_helper_window_end:
 /* Kicked during a helper: make the block that called leave at its end, then finish it. */
@@ -214,10 +219,15 @@ helper_kicked:
         call    engine_interrupt_helper
         LOAD_GPRS
         movq    %gs:OFF_SHADOW_RSP, %rsp
-        jmp     *%gs:OFF_HELPER_RA
+        pushq   %gs:OFF_HELPER_RA
+        ret
 
+/* The call of the helper won't be returned from: takes it off the host's prediction of returns. */
 helper_leave:
-        movl    $ENTER_HELPER, %eax
+        leaq    1f(%rip), %rcx
+        pushq   %rcx
+        ret
+1:      movl    $ENTER_HELPER, %eax
         jmp     leave_to_c
 
 /*
@@ -239,7 +249,8 @@ stub_careful:
         LOAD_GPRS
         xorl    %r14d, %r14d
         movq    %gs:OFF_SHADOW_RSP, %rsp
-        jmp     *%gs:OFF_HELPER_RA
+        pushq   %gs:OFF_HELPER_RA
+        ret
 
 /* Signal handlers send the thread here after storing the guest's state: rsp = C stack. */
         .globl  engine_fault_exit

@@ -2,10 +2,10 @@
 /*
  * Guest flags computed in C, by the host's own instructions.
  *
- * A block that jumps back to its own start may leave its flags uncomputed (FLAGS_BY_RECIPE) until its first
- * instruction that overwrites them all: nobody looks unless an access on the way faults, and then they are
- * what the instruction before the jump would set again from the same registers, which trans_recipe.c has seen
- * to be unchanged.
+ * A block may leave its flags uncomputed, within it (trans_flags.c) or on its jump back to its own start
+ * (FLAGS_BY_RECIPE), until the instruction that overwrites them all: nobody looks unless an access on the way
+ * faults, and then they are what the instruction that set them would set again from the same registers, which
+ * the translator has seen to be unchanged.
  */
 #include "engine/internal.h"
 
@@ -41,27 +41,37 @@ uint16_t flags_compare(uint64_t a, uint64_t b, unsigned size)
     return compare(a, b, size);
 }
 
-void flags_settle(struct engine_vcpu *e, const struct block *blk)
+/* Flags by the recipe, from the registers in memory. */
+static uint16_t flags_redo(const struct engine_vcpu *e, const struct flag_recipe *r)
 {
-    const struct flag_recipe *r = &blk->recipe;
     uint64_t a, b;
 
-    if (likely(e->hot.flags != FLAGS_BY_RECIPE))
-        return;
+    if (r->kind == RECIPE_EQUAL)
+        return compare(0, 0, 8);
     a = e->v.gpr[r->a];
     b = r->b == NO_RECIPE_REG ? (uint64_t)(int64_t)r->imm : e->v.gpr[r->b];
     switch (r->kind) {
     case RECIPE_CMP:
-        e->hot.flags = compare(a, b, r->size);
-        break;
+        return compare(a, b, r->size);
     case RECIPE_TEST:
-        e->hot.flags = test(a, b, r->size);
-        break;
-    case RECIPE_SUB: /* a is the result */
-        e->hot.flags = compare(a + b, b, r->size);
-        break;
+        return test(a, b, r->size);
+    case RECIPE_SUB:
+        return compare(a + b, b, r->size);
     default:
-        e->hot.flags = add(a - b, b, r->size);
-        break;
+        return add(a - b, b, r->size);
     }
+}
+
+void flags_settle(struct engine_vcpu *e, const struct block *b)
+{
+    if (unlikely(e->hot.flags == FLAGS_BY_RECIPE))
+        e->hot.flags = flags_redo(e, &b->recipe);
+}
+
+void flags_settle_at(struct engine_vcpu *e, const struct block *b, const struct insn_info *info)
+{
+    if (info->recipe.kind != RECIPE_NONE)
+        e->hot.flags = flags_redo(e, &info->recipe);
+    else
+        flags_settle(e, b);
 }

@@ -113,6 +113,28 @@ struct engine_hot {
     uint64_t stubs[NR_STUBS];
 };
 
+/*
+ * How to compute the guest's flags again from registers: the last instruction that set them and whose
+ * operands are still there. Registers are guest numbers.
+ */
+enum recipe_kind {
+    RECIPE_NONE,
+    RECIPE_CMP,
+    RECIPE_TEST,
+    RECIPE_SUB,   /* a is the result */
+    RECIPE_ADD,   /* the same */
+    RECIPE_EQUAL, /* CMP of equal numbers, whichever: XOR or SUB of a register with itself */
+};
+
+struct flag_recipe {
+    uint8_t kind;
+    uint8_t size; /* of the operands, in bytes */
+    uint8_t a, b; /* b == NO_RECIPE_REG: imm instead */
+    int32_t imm;
+};
+
+#define NO_RECIPE_REG 0xffu
+
 /* One guest instruction of a block: where its code starts and where its guest flags are at its one op
  * that can fault natively. */
 #define ALIGN_X87 0x80 /* in insn_info.align: a pending x87 exception comes first */
@@ -123,7 +145,8 @@ struct insn_info {
     uint8_t flags_host; /* at the op, guest flags are in host flags */
     uint8_t align; /* of the memory operand: #GP rather than any other fault if it is misaligned; 0: none */
     uint8_t group; /* the probe here is for several instructions: if it fails, this one has not faulted yet */
-    uint8_t borrowed; /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
+    uint8_t borrowed;          /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
+    struct flag_recipe recipe; /* of the flags at its probe, and at the op unless flags_host */
 };
 
 enum exit_kind {
@@ -155,21 +178,6 @@ struct exit_rec {
     uint8_t len;        /* of the instruction, for traps */
     int32_t rsp_change; /* EXIT_KIND_INDIRECT: what the transfer adds to rsp */
 };
-
-/*
- * How to compute the guest's flags again from registers: the last instruction that set them and whose
- * operands are still there. Registers are guest numbers.
- */
-enum recipe_kind { RECIPE_NONE, RECIPE_CMP, RECIPE_TEST, RECIPE_SUB, RECIPE_ADD };
-
-struct flag_recipe {
-    uint8_t kind;
-    uint8_t size; /* of the operands, in bytes */
-    uint8_t a, b; /* b == NO_RECIPE_REG: imm instead */
-    int32_t imm;
-};
-
-#define NO_RECIPE_REG 0xffu
 
 /* In hot.flags: the flags are what the running block's recipe says. */
 #define FLAGS_BY_RECIPE 0x0002
@@ -310,7 +318,10 @@ struct engine_vcpu {
     /* Not reached by translated code. */
     struct tlb_log log_low[NR_VIEWS], log_high[NR_VIEWS]; /* by half of the address space */
     uint32_t view_mode[NR_VIEWS];                         /* mode whose blocks the jump cache holds */
-    uint64_t shadow[NR_VIEWS];                            /* shadow stack pointers of the views */
+    uint64_t kernel_gs;        /* GS base that the kernel's blocks have been made for (kernel_gs_known()) */
+    unsigned kernel_gs_moves;  /* how often it has been another one */
+    bool kernel_gs_used;       /* there may be such blocks */
+    uint64_t shadow[NR_VIEWS]; /* shadow stack pointers of the views */
     uint64_t shadow_base[NR_VIEWS];
     uint8_t *shadow_map;
     unsigned cur_view;
@@ -356,9 +367,6 @@ static inline struct engine_vcpu *engine_self(void)
 }
 
 /* ---- enter.S ---- */
-int engine_enter(const void *entry);
-int engine_enter_kernel(uint64_t rip);
-int engine_enter_user(uint64_t rip);
 extern char engine_enter_kernel_window[], engine_enter_kernel_window_end[], engine_enter_user_window[],
     engine_enter_user_window_end[];
 void engine_xcall(void (*fn)(void *), void *arg, void *area);
@@ -393,6 +401,8 @@ static inline uint16_t flags_pack(uint64_t rflags)
 uint16_t flags_compare(uint64_t a, uint64_t b, unsigned size);
 /* If hot.flags says FLAGS_BY_RECIPE, computes them by b's recipe from the registers in memory. */
 void flags_settle(struct engine_vcpu *e, const struct block *b);
+/* The same where one of b's instructions has faulted, which may have a recipe of its own. */
+void flags_settle_at(struct engine_vcpu *e, const struct block *b, const struct insn_info *info);
 
 /* ---- cache.c ---- */
 int cache_init(struct engine_vcpu *e, size_t bytes);
@@ -422,6 +432,18 @@ void view_forget_code(struct engine_vcpu *e, unsigned view);
 static inline unsigned vcpu_view(const struct vcpu *v)
 {
     return v->user_mode ? VIEW_USER : VIEW_KERNEL;
+}
+
+/*
+ * A kernel's GS base is where the CPU's own data lies, and stays where it is from early in the boot, so
+ * blocks of the kernel have it built in.  When it is another one, they are dropped, all of them, and after
+ * some times no more are made.
+ */
+#define KERNEL_GS_MOVES 8u
+
+static inline bool kernel_gs_known(const struct engine_vcpu *e, uint32_t mode)
+{
+    return (mode & (MODE_USER | MODE_64)) == MODE_64 && e->kernel_gs_moves < KERNEL_GS_MOVES;
 }
 
 /* ---- translate.c ---- (heavy) */

@@ -100,7 +100,7 @@ static void state_from_context(struct engine_vcpu *e, const struct block *b, con
     if (info->flags_host)
         e->hot.flags = flags_pack((uint64_t)r[REG_EFL]);
     else
-        flags_settle(e, b);
+        flags_settle_at(e, b, info);
     e->v.rip = b->va + info->guest_off;
 }
 

@@ -7,10 +7,10 @@
  *   every other guest register is in its namesake.  Host rcx (T0) and r14 (T1) are scratch; rcx because
  *   JRCXZ tests it without touching flags.  Host rsp is the shadow return stack.
  *
- * Guest arithmetic flags are at any point either in host flags (t->flags_host) or saved in hot.flags.  A
- * probe clobbers host flags, so flags_need_saved() comes before it, and they can then be restored where an
- * instruction reads them or keeps some of them.  So at each place that can leave the block with an
- * exception the flags are exact.
+ * Guest arithmetic flags are at any point in host flags, saved in hot.flags, or known by a recipe (t->flags,
+ * trans_flags.c).  A probe clobbers host flags, so flags_before_probe() comes before it, and they can then be
+ * restored where an instruction reads them or keeps some of them.  So at each place that can leave the block
+ * with an exception the flags are exact.
  */
 #ifndef DIPTYCH_ENGINE_TRANS_H
 #define DIPTYCH_ENGINE_TRANS_H
@@ -50,6 +50,8 @@ struct slow_path {
         *end;     /* of the code of an instruction that engine_tlb_miss_word() can do; NULL: not such a one */
     unsigned reg; /* and its guest register, */
     bool xchg;    /* and whether it is XCHG */
+    bool known;   /* the probe is emit_probe_known()'s, of this address */
+    uint64_t address;
 };
 
 /* A direct exit's out-of-line part. */
@@ -77,6 +79,13 @@ struct group {
     int32_t at[GROUP_MAX]; /* each instruction's access, from what base holds at the head */
 };
 
+/* Where the guest's arithmetic flags are. */
+enum flags_at {
+    FLAGS_SAVED, /* hot.flags */
+    FLAGS_HOST,  /* host flags */
+    FLAGS_REDO,  /* nowhere: t->recipe says how to compute them, if anybody needs them */
+};
+
 struct trans {
     struct engine_vcpu *e;
     struct emit m;
@@ -84,9 +93,10 @@ struct trans {
     uint32_t mode;
     unsigned view;
     bool careful;
-    bool flags_host;
-    bool done;     /* the block has ended */
-    bool probe_ss; /* the address being probed is relative to SS: a bad one is #SS */
+    enum flags_at flags;
+    bool starts_dead; /* nobody can see the flags that the block starts with */
+    bool done;        /* the block has ended */
+    bool probe_ss;    /* the address being probed is relative to SS: a bad one is #SS */
     enum { REGION_OPEN, REGION_CLOSED, REGION_BAD } region; /* trans_recipe.c */
     uint32_t region_writes;
     struct flag_recipe recipe; /* of the flags at this point */
@@ -168,10 +178,17 @@ int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, ui
 /* The operation of emulate.c for a mnemonic, or EMU_NONE. */
 enum emulated_op emulate_op_of(ZydisMnemonic m);
 
-/* ---- trans_mem.c ---- */
+/* ---- trans_flags.c ---- */
+/* Flags in hot.flags: where C may look for them. Needs T1 free. */
 void flags_need_saved(struct trans *t);
 /* Needs T1 free unless keep_t1. */
 void flags_need_host(struct trans *t, bool keep_t1);
+/* Flags not in host flags, for the current instruction's probe, or its group's. Needs T1 free. */
+void flags_before_probe(struct trans *t);
+/* Whether the block to be translated overwrites all flags before anybody can see those it starts with. */
+bool flags_dead_at_start(struct trans *t);
+
+/* ---- trans_mem.c ---- */
 /* dst := value of the guest register (64 bits). */
 void get_reg(struct trans *t, unsigned dst, unsigned guest);
 void put_reg(struct trans *t, unsigned guest, unsigned src);
@@ -192,6 +209,8 @@ void emit_probe(struct trans *t, const uint8_t *retry, unsigned size, bool write
 void emit_access(struct trans *t, const ZydisDecodedOperand *op, unsigned size, bool write);
 /* Access relative to the guest's stack pointer. */
 void emit_stack_access(struct trans *t, int32_t disp, unsigned size, bool write);
+/* dst := address of t->mem */
+void mem_lea(struct trans *t, unsigned dst);
 /* Frees T1: t->mem becomes [T0 + displacement]. */
 void mem_collapse(struct trans *t);
 /* op reg, t->mem */
@@ -215,10 +234,14 @@ void trans_generic(struct trans *t);
  */
 bool insn_touches_flags(const ZydisDecodedInstruction *d);
 bool insn_kills_flags(const ZydisDecodedInstruction *d);
+/* Whether it writes any of them. */
+bool insn_changes_flags(const ZydisDecodedInstruction *d);
 
 /* ---- trans_recipe.c ---- */
 /* After each instruction; plain: it neither left the block nor used a helper. */
 void recipe_note(struct trans *t, bool plain);
+/* Guest registers (a bit each) that the recipe needs. */
+uint32_t recipe_registers(const struct flag_recipe *r);
 /* Whether a conditional jump here to the block's own start may leave the flags by recipe. */
 bool recipe_fits_loop(const struct trans *t);
 
@@ -240,6 +263,8 @@ bool trans_special(struct trans *t);
 /* ---- translate.c ---- */
 /* The block's instruction of this index, decoded ahead; NULL if the block can't go that far. */
 const struct insn *insn_ahead(struct trans *t, unsigned index);
+/* Whether CPUID shows the guest what the instruction needs.  UD2 and its like have their own way. */
+bool insn_offered(const struct trans *t, const struct insn *in);
 /* Whether the domain's CPU has the feature; true where there is no domain (tests of the engine alone). */
 bool trans_offers(const struct trans *t, enum cpu_feature f);
 uint32_t new_exit(struct trans *t, enum exit_kind kind, uint64_t target);

@@ -111,11 +111,10 @@ static void load_target(struct trans *t)
     } else {
         emit_access(t, op, w, false);
         if (w == 2) {
-            emit_rex(&t->m, false, T0, T1, T0);
-            e8(&t->m, 0x0f);
+            mem_lea(t, T0);
+            e8(&t->m, 0x0f); /* movzx ecx, word [rcx] */
             e8(&t->m, 0xb7);
-            emit_modrm(&t->m, 0, T0, 4);
-            e8(&t->m, (uint8_t)((T1 & 7) << 3 | T0));
+            emit_modrm(&t->m, 0, T0, T0);
             return;
         }
         emit_op_t(t, 0x8b, w == 8, T0);

@@ -375,6 +375,13 @@ bool insn_touches_flags(const ZydisDecodedInstruction *d)
     return flags_touched(d);
 }
 
+bool insn_changes_flags(const ZydisDecodedInstruction *d)
+{
+    const ZydisAccessedFlags *f = d->cpu_flags;
+
+    return f && ((f->modified | f->set_0 | f->set_1 | f->undefined) & ARITH_MASK);
+}
+
 bool insn_kills_flags(const ZydisDecodedInstruction *d)
 {
     return flags_touched(d) && flags_all_written(d) && !flags_read(d);
@@ -452,11 +459,11 @@ void trans_generic(struct trans *t)
             if (s.high8) {
                 unsigned r = borrow(t, &s);
 
-                emit_lea(m, true, r, T0, T1, 0, 0);
+                mem_lea(t, r);
                 s.used |= 1u << r;
                 mem_base = r;
             } else {
-                emit_lea(m, true, T1, T0, T1, 0, 0);
+                mem_lea(t, T1);
                 mem_base = T1;
             }
             mem_index = NO_REG;
@@ -517,7 +524,7 @@ void trans_generic(struct trans *t)
         reg = rm = 0;
     vvvv = s.f[F_VVVV].used ? s.f[F_VVVV].host : vex ? (unsigned)(15 - d->raw.vex.vvvv) & reg_mask(t) : 0;
 
-    t->info->flags_host = t->flags_host;
+    t->info->flags_host = t->flags == FLAGS_HOST;
     if (is_mem)
         t->info->align = alignment_needed(d, s.mem_size) | (x87_waits(in) ? ALIGN_X87 : 0);
     if (vex)
@@ -549,6 +556,6 @@ void trans_generic(struct trans *t)
     if (t->info->borrowed)
         emit_load_gs(m, t->info->borrowed - 1u, OFF_TMP2);
     if (flags_touched(d))
-        t->flags_host = true;
+        t->flags = FLAGS_HOST;
     note_store_word(t);
 }

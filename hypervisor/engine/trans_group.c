@@ -280,7 +280,7 @@ void group_begin(struct trans *t)
     const uint8_t *retry;
 
     t->probe_ss = false;
-    flags_need_saved(t);
+    flags_before_probe(t);
     retry = t->m.p;
     emit_lea(&t->m, mode64(t), T0, use_reg(t, g->base, T0), NO_REG, 0, g->lo);
     emit_probe(t, retry, g->span, g->write);

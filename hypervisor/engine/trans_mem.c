@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Translation of memory accesses: flags put aside, effective addresses, the inline TLB probe.
+ * Translation of memory accesses: effective addresses, the inline TLB probe.
  *
  * A probe, with the address in T0 (rcx) and the view's arrays at fixed offsets from GS:
  *
@@ -16,51 +16,6 @@
  * still intact.
  */
 #include "engine/trans.h"
-
-/* mov r14, rax; lahf; seto al; mov gs:[flags], ax; mov rax, r14 */
-void flags_need_saved(struct trans *t)
-{
-    struct emit *m = &t->m;
-
-    if (!t->flags_host)
-        return;
-    emit_mov(m, T1, RAX);
-    e8(m, 0x9f);
-    e8(m, 0x0f);
-    e8(m, 0x90);
-    e8(m, 0xc0);
-    e8(m, 0x66);
-    emit_gs(m, 0x89, false, RAX, OFF_FLAGS);
-    emit_mov(m, RAX, T1);
-    t->flags_host = false;
-}
-
-/* mov r14, rax; movzx eax, word gs:[flags]; add al, 127; sahf; mov rax, r14 */
-void flags_need_host(struct trans *t, bool keep_t1)
-{
-    struct emit *m = &t->m;
-
-    if (t->flags_host)
-        return;
-    if (keep_t1)
-        emit_store_gs(m, RAX, OFF_TMP0);
-    else
-        emit_mov(m, T1, RAX);
-    e8(m, 0x65);
-    e8(m, 0x0f);
-    e8(m, 0xb7);
-    e8(m, 0x04);
-    e8(m, 0x25);
-    e32(m, OFF_FLAGS);
-    e8(m, 0x04);
-    e8(m, 0x7f);
-    e8(m, 0x9e);
-    if (keep_t1)
-        emit_load_gs(m, RAX, OFF_TMP0);
-    else
-        emit_mov(m, RAX, T1);
-    t->flags_host = true;
-}
 
 void get_reg(struct trans *t, unsigned dst, unsigned guest)
 {
@@ -115,6 +70,11 @@ static bool segment_has_base(const struct trans *t, ZydisRegister seg)
     if (seg == ZYDIS_REGISTER_FS || seg == ZYDIS_REGISTER_GS)
         return true;
     return !mode64(t) && (t->mode & MODE_SEGS);
+}
+
+void mem_lea(struct trans *t, unsigned dst)
+{
+    emit_lea(&t->m, true, dst, t->mem.base, t->mem.index, 0, t->mem.disp);
 }
 
 /* T0 := T0 + base of the segment; address in 32 bits outside 64-bit mode. */
@@ -221,13 +181,62 @@ void emit_probe(struct trans *t, const uint8_t *retry, unsigned size, bool write
     emit_gs_index8(m, 0x8b, true, T1, T1, view + VIEW_HOST);
 }
 
+/* Whether the operand's linear address is known now. */
+static bool address_known(struct trans *t, const ZydisDecodedOperand *op, uint64_t *a)
+{
+    bool rip = op->mem.base == ZYDIS_REGISTER_RIP || op->mem.base == ZYDIS_REGISTER_EIP;
+    unsigned bits = t->in->d.address_width;
+
+    if ((op->mem.base != ZYDIS_REGISTER_NONE && !rip) || op->mem.index != ZYDIS_REGISTER_NONE)
+        return false;
+    *a = (op->mem.disp.has_displacement ? (uint64_t)op->mem.disp.value : 0) +
+         (rip ? t->in->va + t->in->d.length : 0);
+    if (bits < 64)
+        *a &= bits == 32 ? 0xffffffff : 0xffff;
+    if (op->mem.segment == ZYDIS_REGISTER_GS && kernel_gs_known(t->e, t->mode)) {
+        t->e->kernel_gs_used = true;
+        *a += t->e->kernel_gs;
+        return true;
+    }
+    return !segment_has_base(t, op->mem.segment);
+}
+
+/*
+ * The probe of a known address, whose entry is known, too: one comparison does, for the access is known not
+ * to leave its page.  cmp gs:[tag], page; jne slow; mov rcx, gs:[host]
+ */
+static void emit_probe_known(struct trans *t, uint64_t a, bool write)
+{
+    struct emit *m = &t->m;
+    uint32_t view = OFF_VIEWS + t->view * VIEW_SIZE, i = tlb_index(a);
+    uint32_t tag = view + (write ? VIEW_WTAG : VIEW_RTAG) + 8 * i;
+    const uint8_t *retry = m->p;
+
+    if (fits_s32(a & PAGE_MASK)) {
+        emit_gs(m, 0x81, true, 7, tag);
+        e32(m, (uint32_t)(a & PAGE_MASK));
+    } else {
+        emit_mov_imm(m, T0, a & PAGE_MASK);
+        emit_gs(m, 0x39, true, T0, tag);
+    }
+    t->slow[t->nr_slow++] = (struct slow_path){
+        .from = emit_jcc32(m, 5), .retry = retry, .write = write, .known = true, .address = a};
+    emit_load_gs(m, T0, view + VIEW_HOST + 8 * i);
+    t->mem = (struct host_mem){.base = T0, .index = NO_REG, .disp = (int32_t)(a & ~PAGE_MASK)};
+}
+
 void emit_access(struct trans *t, const ZydisDecodedOperand *op, unsigned size, bool write)
 {
     const uint8_t *retry;
+    uint64_t a;
 
     if (group_access(t))
         return;
-    flags_need_saved(t);
+    flags_before_probe(t);
+    if (!t->careful && address_known(t, op, &a) && (a & ~PAGE_MASK) + size <= PAGE_SIZE) {
+        emit_probe_known(t, a, write);
+        return;
+    }
     retry = t->m.p;
     emit_address(t, op, 0);
     emit_probe(t, retry, size, write);
@@ -240,7 +249,7 @@ void emit_stack_access(struct trans *t, int32_t disp, unsigned size, bool write)
     if (group_access(t))
         return;
     t->probe_ss = true;
-    flags_need_saved(t);
+    flags_before_probe(t);
     retry = t->m.p;
     if (disp == 0 && mode64(t))
         emit_mov(&t->m, T0, HOST_GUEST_RSP);

@@ -5,11 +5,14 @@
  * Most hot loops end in a comparison and a conditional jump, and start with memory accesses before their next
  * arithmetic instruction; saving the comparison's flags for those accesses' sake costs five instructions a
  * round.  Instead the jump leaves one word saying that the flags are by recipe, if
- *  - the instruction that set them can be done again: CMP or TEST of registers or an immediate, or ADD or SUB
- *    from whose result the operand can be had back; and
+ *  - the instruction that set them can be done again: CMP or TEST of registers or an immediate, ADD or SUB
+ *    from whose result the operand can be had back, AND, OR or XOR, whose flags are those of TEST of the
+ *    result; and
  *  - from the block's start to its first instruction that overwrites all flags ("the region") nothing reads
  *    flags, nothing leaves the block except by a fault, and nothing changes the recipe's registers.
  * flags_settle() computes them when a fault comes after all.
+ *
+ * Recipes serve within a block, too: trans_flags.c.
  */
 #include "engine/trans.h"
 
@@ -27,8 +30,10 @@ uint32_t insn_writes(const struct insn *in)
     return mask;
 }
 
-static uint32_t recipe_registers(const struct flag_recipe *r)
+uint32_t recipe_registers(const struct flag_recipe *r)
 {
+    if (r->kind == RECIPE_EQUAL)
+        return 0;
     return 1u << r->a | (r->b == NO_RECIPE_REG ? 0 : 1u << r->b);
 }
 
@@ -57,11 +62,23 @@ static struct flag_recipe recipe_of(const struct insn *in)
     case ZYDIS_MNEMONIC_ADD:
         kind = RECIPE_ADD;
         break;
+    case ZYDIS_MNEMONIC_AND:
+    case ZYDIS_MNEMONIC_OR:
+    case ZYDIS_MNEMONIC_XOR:
+        kind = RECIPE_TEST;
+        break;
     default:
         return r;
     }
     if (!plain_register(a))
         return r;
+    if ((in->d.mnemonic == ZYDIS_MNEMONIC_XOR || in->d.mnemonic == ZYDIS_MNEMONIC_SUB) &&
+        b->type == ZYDIS_OPERAND_TYPE_REGISTER && a->reg.value == b->reg.value) {
+        r.kind = RECIPE_EQUAL;
+        return r;
+    }
+    if (kind == RECIPE_TEST && in->d.mnemonic != ZYDIS_MNEMONIC_TEST)
+        b = a; /* what flags say of the result is what TEST says of it */
     r.a = (uint8_t)reg_id(a->reg.value);
     r.size = (uint8_t)(a->size / 8);
     if (b->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && fits_s32((uint64_t)b->imm.value.s)) {
@@ -93,14 +110,14 @@ void recipe_note(struct trans *t, bool plain)
     }
     if (t->recipe.kind != RECIPE_NONE && (written & recipe_registers(&t->recipe)))
         t->recipe.kind = RECIPE_NONE;
-    if (touched)
+    if (insn_changes_flags(d))
         t->recipe = recipe_of(t->in);
-    if (!plain)
+    if (!plain && branch_condition(d->mnemonic) == NO_REG)
         t->recipe.kind = RECIPE_NONE;
 }
 
 bool recipe_fits_loop(const struct trans *t)
 {
-    return t->region == REGION_CLOSED && t->recipe.kind != RECIPE_NONE && t->flags_host &&
+    return t->region == REGION_CLOSED && t->recipe.kind != RECIPE_NONE && t->flags == FLAGS_HOST &&
            !(t->region_writes & recipe_registers(&t->recipe));
 }

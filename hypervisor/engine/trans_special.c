@@ -177,7 +177,7 @@ static void trans_bit_string(struct trans *t)
                             : d->mnemonic == ZYDIS_MNEMONIC_BTR ? 0x10
                                                                 : 0x18)));
     emit_modrm(m, 0, T1, T0);
-    t->flags_host = true;
+    t->flags = FLAGS_HOST;
 }
 
 static enum segreg segreg_of(ZydisRegister r)
@@ -249,7 +249,7 @@ static void trans_incdec_short(struct trans *t)
     emit_rex(m, false, 0, 0, h);
     e8(m, 0xff);
     emit_modrm(m, 3, t->in->d.mnemonic == ZYDIS_MNEMONIC_INC ? 0 : 1, h);
-    t->flags_host = true;
+    t->flags = FLAGS_HOST;
 }
 
 static bool uses_fpu(const ZydisDecodedInstruction *d)
@@ -357,6 +357,8 @@ static void trans_wrbase(struct trans *t)
                               t->in->d.mnemonic == ZYDIS_MNEMONIC_WRFSBASE ? EMU_WRFSBASE : EMU_WRGSBASE,
                               o->size == 64 ? SPECIAL_WIDE : 0));
     emit_call_gs(&t->m, OFF_STUBS + 8 * STUB_SPECIAL);
+    if (kernel_gs_known(t->e, t->mode)) /* what follows is to be made for the new base */
+        end_exit(t, LINK_JUMP, t->next, 0);
 }
 
 /* mov r32/r64, sreg: the selector, zero-extended. */

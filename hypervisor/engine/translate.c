@@ -12,6 +12,7 @@
  * cache_link() then turns it to the target's block.  If the target is on another page, the jump first
  * compares the id of the code page that is mapped there now (view.itlb) with the one that was linked.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "cpu/isa_feature.h"
@@ -32,11 +33,12 @@ uint32_t new_exit(struct trans *t, enum exit_kind kind, uint64_t target)
     struct code_cache *c = &t->e->cache;
     uint32_t i = c->nr_exits++;
 
+    assert(t->flags != FLAGS_REDO); /* flags_fate() */
     c->exits[i] = (struct exit_rec){
         .target = target,
         .block = (uint32_t)(t->b - c->blocks),
         .kind = (uint8_t)kind,
-        .flags_host = t->flags_host,
+        .flags_host = t->flags == FLAGS_HOST,
         .len = t->in ? t->in->d.length : 0,
     };
     t->b->nr_exits++;
@@ -92,17 +94,12 @@ void emit_link(struct trans *t, enum exit_kind kind, uint64_t target)
     if (!same_page(t, target)) {
         emit_page_check(t, i, target);
         ok = emit_jrcxz(m);
+        /* a call all the same, for shadow stack and host's predictor: call tail; jmp site */
+        fail = kind == LINK_CALL ? emit_call32(m) : emit_jmp32(m);
         if (kind == LINK_CALL) {
-            /*
-             * the tail expects the return site on the shadow stack: lea rcx, [rip + past the call]; push rcx
-             */
-            e8(m, 0x48);
-            e8(m, 0x8d);
-            e8(m, 0x0d);
-            e32(m, 1 + 5 + 5);
-            e8(m, 0x51);
+            e8(m, 0xeb);
+            e8(m, 5);
         }
-        fail = emit_jmp32(m);
         emit_fix8(ok, m->p);
         rel = kind == LINK_CALL ? emit_call32(m) : emit_jmp32(m);
         x->patch_off = off_of(t, rel);
@@ -143,7 +140,7 @@ void emit_link_jcc(struct trans *t, unsigned cc, uint64_t target)
     uint8_t *rel;
     uint32_t i;
 
-    if (target == t->va && !trans_unchained(t) && !(t->mode & MODE_SPLIT) &&
+    if (target == t->va && !trans_unchained(t) && !(t->mode & MODE_SPLIT) && !t->starts_dead &&
         t->b->recipe.kind == RECIPE_NONE && recipe_fits_loop(t)) {
         emit_loop_jcc(t, cc, target);
         return;
@@ -280,6 +277,12 @@ static void emit_slow_paths(struct trans *t)
         const uint8_t *behind;
 
         emit_fix32(s->from, t->m.p);
+        if (s->known) { /* what the stubs expect: the address ^ tag, and the index */
+            emit_mov_imm(&t->m, T0, s->address);
+            emit_mov_imm(&t->m, T1, tlb_index(s->address));
+            emit_gs_index8(&t->m, 0x33, true, T0, T1,
+                           OFF_VIEWS + t->view * VIEW_SIZE + (s->write ? VIEW_WTAG : VIEW_RTAG));
+        }
         emit_call_gs(&t->m, OFF_STUBS + 8 * (s->end ? STUB_MISS_WORD : STUB_MISS + 2 * t->view + s->write));
         behind = t->m.p;
         emit_fix32(emit_jmp32(&t->m), s->retry);
@@ -300,7 +303,7 @@ static void emit_second_page_check(struct trans *t)
     uint8_t *ok;
     uint32_t i;
 
-    t->flags_host = false;
+    t->flags = FLAGS_SAVED;
     i = new_exit(t, EXIT_KIND_AGAIN, t->va);
     emit_load_gs32(m, T0, OFF_VIEWS + t->view * VIEW_SIZE + VIEW_ITLB + 4 * itlb_index(t->view, va2));
     emit_lea(m, false, T0, T0, NO_REG, 0, -(int32_t)id);
@@ -309,7 +312,7 @@ static void emit_second_page_check(struct trans *t)
     emit_fix8(ok, m->p);
 }
 
-/* Whether the block does better to start with flags saved (its first flag-relevant event is a probe). */
+/* The block's three entries. Where nobody can see the flags that it starts with, none of them saves any. */
 static void emit_entries(struct trans *t)
 {
     struct emit *m = &t->m;
@@ -324,17 +327,21 @@ static void emit_entries(struct trans *t)
         emit_jmp_gs(m, OFF_STUBS + 8 * STUB_IND_MISS);
         emit_fix8(ok, m->p);
     }
-    {
+    t->b->entry_host = off_of(t, m->p);
+    t->flags = FLAGS_SAVED;
+    /* A second page's check leaves with the flags saved. */
+    t->starts_dead = !t->b->mfn2 && flags_dead_at_start(t);
+    if (!t->starts_dead) {
         uint8_t *over;
 
         e8(m, 0xeb); /* to the saved entry */
         over = m->p++;
         t->b->entry_host = off_of(t, m->p);
-        t->flags_host = true;
+        t->flags = FLAGS_HOST;
         flags_need_saved(t);
         emit_fix8(over, m->p);
-        t->b->entry_saved = off_of(t, m->p);
     }
+    t->b->entry_saved = off_of(t, m->p);
     if (t->b->mfn2)
         emit_second_page_check(t);
 }
@@ -357,10 +364,9 @@ bool trans_offers(const struct trans *t, enum cpu_feature f)
     return !d || !d->cpu_policy || cpu_policy_has(d->cpu_policy, f);
 }
 
-/* Whether CPUID shows the guest what the instruction needs.  UD2 and its like have their own way. */
-static bool insn_offered(const struct trans *t)
+bool insn_offered(const struct trans *t, const struct insn *in)
 {
-    const ZydisDecodedInstruction *d = &t->in->d;
+    const ZydisDecodedInstruction *d = &in->d;
     enum cpu_feature f = cpu_feature_of_insn(d);
 
     if (d->mnemonic == ZYDIS_MNEMONIC_UD0 || d->mnemonic == ZYDIS_MNEMONIC_UD1 ||
@@ -397,7 +403,8 @@ static void translate_insn(struct trans *t, const struct insn *in, struct insn_i
     info->borrowed = 0;
     info->align = 0;
     info->group = 0;
-    if (!insn_offered(t)) {
+    info->recipe = t->flags == FLAGS_REDO ? t->recipe : (struct flag_recipe){.kind = RECIPE_NONE};
+    if (!insn_offered(t, in)) {
         end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_UD);
         return;
     }

@@ -25,7 +25,8 @@
  * anyway.
  *
  * A guest's own request to flush its whole TLB is served by the same rule: an entry that says what the tables
- * say need not go.  (Linux asks for it once in every fork and exec.)
+ * say need not go.  (Linux asks for it once in every fork and exec.)  So is a new base for the user: the
+ * kernel's view is of the kernel's base, which stays, so only the second condition counts.
  *
  * Entries of the user's half need no notes: a switch drops them always.  Xen itself also flushes all TLBs of
  * the domain when an upper-level entry changes, for the sake of its own linear mapping of the tables; there
@@ -136,17 +137,16 @@ int mm_new_baseptr(struct vcpu *v, mfn_t l4)
 
 int mm_new_user_baseptr(struct vcpu *v, mfn_t l4)
 {
-    bool same_half = false;
+    bool unused;
     int rc;
 
     if (l4.n == v->pv->cr3_user.n)
         return 0;
-    rc = base_swap(v, &v->pv->cr3_user, l4, &same_half);
+    rc = base_swap(v, &v->pv->cr3_user, l4, &unused);
     engine_task_changed(v);
-    /* With no table there is no user's view to be stale; the next one then finds no old one to compare with.
-     */
+    /* The kernel's view is of the other base, which stays: what the user's kernel half names is no matter. */
     if (rc == 0)
-        flush_own(v, same_half || l4.n == 0);
+        flush_own(v, kernel_tracked(v->domain));
     return rc;
 }
 

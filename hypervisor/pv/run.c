@@ -132,35 +132,45 @@ static bool wait_online(struct vcpu *v)
     return up;
 }
 
-void pv_vcpu_run(struct vcpu *v)
+/* What comes before each entry of the guest; false if there is to be none any more. */
+static bool prepare(struct vcpu *v)
 {
     struct pv_vcpu *pv = v->pv;
+    bool expired = false; /* a deadline may have passed */
 
-    while (!domain_ended(v->domain)) {
-        bool expired = false; /* a deadline may have passed */
-
-        if (!__atomic_load_n(&v->online, __ATOMIC_ACQUIRE) && !wait_online(v))
-            break;
-        if (pv->load_fpu) {
-            engine_fpu_set(v, pv->fpu_image);
-            pv->load_fpu = false;
-        }
-        if (__atomic_load_n(&v->requests, __ATOMIC_RELAXED)) {
-            expired = __atomic_fetch_and(&v->requests, ~(VCPU_REQ_EVENT | VCPU_REQ_TIMER | VCPU_REQ_STOP),
-                                         __ATOMIC_SEQ_CST) &
-                      VCPU_REQ_TIMER;
-            if (v->requests & VCPU_REQ_NMI)
-                deliver_nmi(v);
-        }
-        if (pv->blocked || pv->polling) {
-            wait_blocked(v);
-            expired = true;
-        }
-        time_vcpu_check(v, expired);
-        pv_deliver_events(v);
-        if (domain_ended(v->domain))
-            break;
-        on_exit(v, engine_run(v));
+    if (domain_ended(v->domain))
+        return false;
+    if (!__atomic_load_n(&v->online, __ATOMIC_ACQUIRE) && !wait_online(v))
+        return false;
+    if (pv->load_fpu) {
+        engine_fpu_set(v, pv->fpu_image);
+        pv->load_fpu = false;
     }
+    if (__atomic_load_n(&v->requests, __ATOMIC_RELAXED)) {
+        expired = __atomic_fetch_and(&v->requests, ~(VCPU_REQ_EVENT | VCPU_REQ_TIMER | VCPU_REQ_STOP),
+                                     __ATOMIC_SEQ_CST) &
+                  VCPU_REQ_TIMER;
+        if (v->requests & VCPU_REQ_NMI)
+            deliver_nmi(v);
+    }
+    if (pv->blocked || pv->polling) {
+        wait_blocked(v);
+        expired = true;
+    }
+    time_vcpu_check(v, expired);
+    pv_deliver_events(v);
+    return !domain_ended(v->domain);
+}
+
+static bool on_exit_again(struct vcpu *v, enum exit_reason reason)
+{
+    on_exit(v, reason);
+    return prepare(v);
+}
+
+void pv_vcpu_run(struct vcpu *v)
+{
+    if (prepare(v))
+        engine_loop(v, on_exit_again);
     time_runstate_set(v, RUNSTATE_offline);
 }

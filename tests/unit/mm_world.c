@@ -85,7 +85,7 @@ void engine_flush_user(struct vcpu *v)
     struct world_tlb_entry *t = tlb_of(v);
 
     for (unsigned i = 0; i < WORLD_TLB; i++)
-        if ((int64_t)t[i].page >= 0)
+        if (t[i].user_view || (int64_t)t[i].page >= 0)
             t[i].valid = false;
     __atomic_fetch_add(&world.flush_user, 1, __ATOMIC_RELAXED);
 }

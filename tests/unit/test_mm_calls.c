@@ -59,6 +59,29 @@ START_TEST(switch_between_different_kernel_halves_flushes)
 }
 END_TEST
 
+/* What the user's base names is no matter to the kernel's half of the kernel's view; all else goes. */
+START_TEST(user_base_keeps_the_kernels_half)
+{
+    uint32_t pfec;
+    mfn_t m;
+
+    tree_build();
+    for (unsigned i = 0; i < 2; i++) { /* to none, and back from none */
+        call_mmuext(0, MMUEXT_TLB_FLUSH_LOCAL, 0, 0);
+        touch(KERNEL_VA);
+        world.flush_all = 0;
+        ck_assert_int_eq(call_mmuext(0, MMUEXT_NEW_USER_BASEPTR, i == 0 ? 0 : ram(A4).n, 0), 0);
+        ck_assert(cached(KERNEL_VA));
+        ck_assert_uint_eq(world.flush_all, 0);
+        ck_assert_ptr_null(world_check_tlb(0));
+    }
+    engine_flush_all(&world.v[0]);
+    ck_assert(world_access(0, true, KERNEL_VA, ACCESS_READ, &m, &pfec));
+    ck_assert_int_eq(call_mmuext(0, MMUEXT_NEW_USER_BASEPTR, 0, 0), 0);
+    ck_assert(!cached(KERNEL_VA));
+}
+END_TEST
+
 /* The kernel takes the write bit from a page that becomes a page table: no flush of all, but no writable
  * entry. */
 START_TEST(write_protected_page_can_become_a_table)
@@ -417,6 +440,7 @@ int main(void)
     tcase_add_test(tc, switch_keeps_the_kernel_half);
     tcase_add_test(tc, switch_between_different_kernel_halves_flushes);
     tcase_add_test(tc, write_protected_page_can_become_a_table);
+    tcase_add_test(tc, user_base_keeps_the_kernels_half);
     tcase_add_test(tc, base_pointers_refuse);
     tcase_add_test(tc, adopting_the_builders_tables);
     tcase_add_test(tc, other_mmuext);

@@ -384,8 +384,11 @@ static bool do_op(unsigned op, unsigned v, const char **bad)
     }
     case OP_USERPTR: {
         uint64_t n = chance(90) ? frame_of_role(ROLE_L4).n : chance(50) ? 0 : frame_any().n;
+        bool same = n == world.pvv[v].cr3_user.n;
         bool ok = call_mmuext(v, MMUEXT_NEW_USER_BASEPTR, n, 0) == 0;
 
+        if (ok && !same && !threaded)
+            *bad = world_check_tlb(v);
         return ok;
     }
     case OP_VA:
