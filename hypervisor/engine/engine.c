@@ -99,7 +99,7 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
 {
     struct translate_job job = {.e = e, .va = va, .mode = mode};
     struct block *b;
-    uint64_t mfn;
+    uint64_t mfn, began;
 
     if (cache_nearly_full(&e->cache))
         cache_flush(e);
@@ -128,7 +128,10 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
     if (b)
         return b;
     job.mfn = mfn;
+    began = __builtin_ia32_rdtsc();
     engine_xcall(translate_job, &job, e->xsave_area);
+    if (e->direct && e->v.user_mode)
+        exec_translated(e, __builtin_ia32_rdtsc() - began);
     return job.result;
 }
 

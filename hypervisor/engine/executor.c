@@ -7,12 +7,15 @@
  * entries of its kernel. (A task is a thread of the guest's: a page-table base and a kernel stack.)
  *
  *  - A task starts in the translator. There its entries of the kernel are counted, which costs next to
- *    nothing; the clock is looked at only when a request (the guest's timer, mostly) interrupts user code. If
- *    by then the time for each entry was several round trips, it moves to direct execution. The time that the
- *    kernel took is in this figure: a task that is slow because its system calls are will be sent back soon.
- *  - In direct execution user code's time and everything else's are measured. A translated task would take
- *    about as much longer as it spends in user code; so where that is less than what the rest costs, the task
- *    goes back, and is not tried again for a while, which grows with each failure.
+ *    nothing; the clock is looked at when a request (the guest's timer, mostly) interrupts user code, and
+ *    when much of it had to be translated. If by then the time that the translator must have lost for each
+ *    entry was more than a round trip, it moves to direct execution. The time that the kernel took is in this
+ *    figure: a task that is slow because its system calls are will be sent back soon.
+ *  - What the translator loses is the time in which it translates, and about half of the rest. A compiler,
+ *    which executes much code and little of it often, loses most by the former.
+ *  - In direct execution user code's time and everything else's are measured. From what it was like when it
+ *    was translated follows how much longer that would take; where it is less than what the rest costs, the
+ *    task goes back, and is not tried again for a while, which grows with each failure.
  *
  * Light.
  */
@@ -23,20 +26,23 @@
 #define MICROSECONDS(n) ((uint64_t)(n)*2500u)
 
 #define JUDGE_TRANSLATED MICROSECONDS(2000) /* how much is to be seen before a task is judged */
+#define JUDGE_MAKING     MICROSECONDS(500)  /* or of how much translating */
 #define JUDGE_DIRECT     MICROSECONDS(2000)
 #define CREDIT \
     MICROSECONDS(4000) /* for a task's first steps in direct execution, where its pages aren't mapped yet */
-#define ROUND_TRIP_FIRST MICROSECONDS(15)    /* before one has been seen */
-#define ROUND_TRIPS_UP   3u                  /* that a task must compute for each entry of its kernel */
-#define RETRY            MICROSECONDS(40000) /* a failure costs less than a tenth of that */
-#define RETRY_DOUBLED    2u                  /* times, at most */
+#define ROUND_TRIP_FIRST     MICROSECONDS(15)         /* before one has been seen */
+#define LOSS_UP(exits, trip) ((exits) * (trip)*3 / 2) /* what it must have lost to be moved */
+#define WEIGHT_ONE           16ul
+#define WEIGHT_MAX           (8ul * WEIGHT_ONE)
+#define RETRY                MICROSECONDS(40000) /* a failure costs less than a tenth of that */
+#define RETRY_DOUBLED        2u                  /* times, at most */
 
 /*
  * A turn to the translator for one page costs some ten microseconds; one is earned by a hundred of direct
  * execution.
  */
-#define TURN_TICKS MICROSECONDS(100)
-#define TURNS_MAX  16u
+#define TURN_TICKS MICROSECONDS(25)
+#define TURNS_MAX  64u
 
 enum engine_exec engine_exec = EXEC_TRANSLATE;
 
@@ -77,23 +83,32 @@ static uint64_t round_trip(const struct exec *x)
     return x->round_trip ? x->round_trip : ROUND_TRIP_FIRST;
 }
 
+static void begin_translated(struct task *t, struct exec *x)
+{
+    t->ticks = t->exits = t->making = 0;
+    x->since = __builtin_ia32_rdtsc();
+}
+
 /* A translated task, after some time. */
 static void judge_translated(struct engine_vcpu *e, struct task *t)
 {
     uint64_t now = __builtin_ia32_rdtsc();
     uint64_t ticks = t->ticks + (now - e->exec.since);
+    uint64_t half = (ticks - (t->making < ticks ? t->making : ticks)) / 2;
+    uint64_t loss = t->making + half;
 
-    if (ticks < JUDGE_TRANSLATED)
+    if (ticks < JUDGE_TRANSLATED && t->making < JUDGE_MAKING)
         return;
-    if (t->exits * ROUND_TRIPS_UP * round_trip(&e->exec) < ticks && now >= t->not_before) {
+    if (LOSS_UP(t->exits, round_trip(&e->exec)) < loss && now >= t->not_before) {
+        uint64_t weight = half ? loss * WEIGHT_ONE / half : WEIGHT_MAX;
+
         t->direct = true;
+        t->weight = weight < WEIGHT_MAX ? weight : WEIGHT_MAX;
         t->gain = CREDIT;
         t->cost = 0;
         e->stats.to_direct++;
     }
-    t->ticks = 0;
-    t->exits = 0;
-    e->exec.since = now;
+    begin_translated(t, &e->exec);
 }
 
 /* A task that runs directly, after a stay there. */
@@ -102,14 +117,10 @@ static void judge_direct(struct engine_vcpu *e, struct task *t)
     if (t->gain + t->cost < CREDIT + JUDGE_DIRECT)
         return;
     if (t->gain < t->cost) {
-        uint64_t now = __builtin_ia32_rdtsc();
-
         t->direct = false;
-        t->not_before = now + (RETRY << t->failures);
+        begin_translated(t, &e->exec);
+        t->not_before = e->exec.since + (RETRY << t->failures);
         t->failures += t->failures < RETRY_DOUBLED;
-        t->ticks = 0;
-        t->exits = 0;
-        e->exec.since = now;
         e->stats.to_translator++;
         direct_idle(e->direct);
     } else {
@@ -117,6 +128,17 @@ static void judge_direct(struct engine_vcpu *e, struct task *t)
         t->gain /= 2;
         t->cost /= 2;
     }
+}
+
+void exec_translated(struct engine_vcpu *e, uint64_t ticks)
+{
+    struct task *t = task_now(e);
+
+    if (engine_exec != EXEC_AUTO || t->direct)
+        return;
+    t->making += ticks;
+    if (t->making >= JUDGE_MAKING)
+        judge_translated(e, t);
 }
 
 void exec_kicked(struct engine_vcpu *e)
@@ -213,7 +235,7 @@ static void account(struct engine_vcpu *e, uint64_t ticks, uint64_t user)
     if (engine_exec == EXEC_AUTO) {
         struct task *t = task_now(e);
 
-        t->gain += user;
+        t->gain += user * t->weight / WEIGHT_ONE;
         t->cost += cost;
         judge_direct(e, t);
     }

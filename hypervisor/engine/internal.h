@@ -281,7 +281,9 @@ struct task {
     uint64_t ticks;      /* translated: time since it was last judged, the kernel's included, but for the stay
                        that goes on */
     uint64_t exits;      /* translated: how often the kernel was entered in that time */
-    uint64_t gain, cost; /* direct: time in user code, and on the way there and back */
+    uint64_t making;     /* translated: part of that time in which its code was translated */
+    uint64_t gain, cost; /* direct: time that the translator would lose, and time on the way there and back */
+    uint64_t weight;     /* direct: what it would lose on user code, in sixteenths of that code's time */
     uint64_t not_before; /* it stays translated until then */
     unsigned failures;   /* how often in a row direct execution didn't pay */
 };
@@ -514,6 +516,8 @@ enum emulate_result engine_emulate(struct engine_vcpu *e);
 extern enum engine_exec engine_exec; /* set before vCPUs run */
 /* At each entry of engine_run(). */
 void exec_enter(struct engine_vcpu *e);
+/* A block of user code has been translated, in so many ticks of the TSC. */
+void exec_translated(struct engine_vcpu *e, uint64_t ticks);
 /* User code is interrupted by a request. */
 void exec_kicked(struct engine_vcpu *e);
 /* Whether the code at rip is to run directly, now. */
