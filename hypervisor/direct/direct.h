@@ -3,9 +3,9 @@
  * Direct execution: user code of a guest on the host CPU as it is, in processes that hold nothing else.
  *
  * A *stub* is a process with one thread that stands for one address space of the guest on one vCPU. Frames of
- * guest memory are mapped in it where the guest's page tables have them. It is traced by the vCPU's thread,
- * always resumed with PTRACE_SYSEMU, and so never makes a system call of the guest's: each way out of user
- * code stops it, and its registers are the guest's exact state.
+ * guest memory are mapped in it where the guest's page tables have them. Its seccomp filter turns system
+ * calls of the guest's into signals, as exceptions are; the handler of all signals stops the stub, by a call
+ * of which we are notified, and what the host's kernel has stored for the handler is the guest's exact state.
  *
  * The engine is the only caller. For it a stub is a TLB that user code runs through: it may hold translations
  * that the guest hasn't flushed yet, never others, and engine_flush_*() and engine_frame_protect() tell it
@@ -48,9 +48,6 @@ struct direct_stats {
  * execution.
  */
 int direct_prepare(unsigned vcpus, const char **why);
-
-/* The templates' process ids, which the sandbox must let us attach to; n of them in pids[]. */
-unsigned direct_pids(int pids[MAX_VCPUS]);
 
 /*
  * Makes direct execution possible for the vCPU whose thread calls; slot: its bit in frame.direct_vcpus. NULL:

@@ -2,8 +2,6 @@
 /*
  * What the engine says to direct execution while the guest's vector registers are live. Light.
  */
-#include <sys/ptrace.h>
-
 #include "base/rawsys.h"
 #include "direct/internal.h"
 
@@ -23,7 +21,7 @@ void direct_interrupt(struct direct *d)
     int pid = __atomic_load_n(&d->running, __ATOMIC_SEQ_CST);
 
     if (pid)
-        rawsys6(SYS_ptrace, PTRACE_INTERRUPT, pid, 0, 0, 0, 0);
+        rawsys_tgkill(pid, pid, STUB_KICK_SIGNAL);
 }
 
 void direct_idle(struct direct *d)

@@ -5,20 +5,24 @@
 #ifndef DIPTYCH_DIRECT_INTERNAL_H
 #define DIPTYCH_DIRECT_INTERNAL_H
 
+#include <signal.h>
+
 #include "direct/direct.h"
+#include "direct/layout.h"
 #include "mem/machine.h"
 
-/*
- * Where a stub has what is its own: a page of code, then the calls that the code is to make. Far from where
- * programs put anything; if a guest's does, it runs in the translator.
- */
-#define STUB_CODE        0x4f0000000000UL
-#define STUB_CALLS       (STUB_CODE + PAGE_SIZE)
-#define STUB_CALLS_PAGES 4u
-#define STUB_END         (STUB_CALLS + STUB_CALLS_PAGES * PAGE_SIZE)
+#define STUB_CALLS (STUB_CODE + STUB_CALLS_OFFSET)
+#define STUB_STATE (STUB_CODE + STUB_STATE_OFFSET)
+#define STUB_END   (STUB_CODE + STUB_END_OFFSET)
+#define STUB_STACK (STUB_STATE + STUB_STACK_OFFSET)
+#define STUB_PAGES (STUB_END_OFFSET / PAGE_SIZE)
+
+/* Ends user code's stay; who gets it by mistake ignores it. */
+#define STUB_KICK_SIGNAL SIGURG
 
 #define USER_END       0x7ffffffff000UL /* the host's TASK_SIZE_MAX with four levels of tables */
-#define STUB_MEMORY_FD 0                /* the stub's only open file: guest memory */
+#define STUB_MEMORY_FD 0                /* the stub's files: guest memory, */
+#define STUB_SLOTS_FD  1                /* and all the slots of its vCPU */
 
 /* The host's selectors for user mode (asm/segment.h). */
 #define HOST_CS_32    0x23
@@ -38,11 +42,50 @@ struct stub_call {
     uint64_t nr, arg[6];
 };
 
-#define STUB_CALLS_MAX (STUB_CALLS_PAGES * PAGE_SIZE / sizeof(struct stub_call))
+/* One is left for what ends them. */
+#define STUB_CALLS_MAX (STUB_CALLS_PAGES * PAGE_SIZE / sizeof(struct stub_call) - 1)
+
+#define STUB_CALLS_RESERVE 8u /* of them are state_put()'s */
+
+/* What a signal's frame lacks, on the way out and on the way back. */
+struct stub_record {
+    uint64_t fs_base, gs_base, new_fs_base, new_gs_base;
+    uint64_t flags; /* for POPF */
+    uint64_t frame; /* where sigreturn finds it: 8 above its address */
+    uint16_t ds, es, fs, gs, new_ds, new_es, new_fs, new_gs;
+    uint64_t load; /* the new selectors are to be loaded */
+};
+
+/*
+ * A signal's frame (struct rt_sigframe of the kernel's arch/x86/include/asm/sigframe.h; struct ucontext and
+ * struct sigcontext_64 of its UAPI headers, which libc's don't get along with).
+ */
+struct stub_frame {
+    uint64_t pretcode, uc_flags, uc_link, stack_sp;
+    uint32_t stack_flags, pad;
+    uint64_t stack_size;
+    uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+    uint16_t cs, gs, fs, ss;
+    uint64_t err, trapno, oldmask, cr2, fpstate, reserved[8];
+    uint64_t mask;
+    siginfo_t info;
+};
+
+/* What a stub and the hypervisor share. The hypervisor alone writes calls and descs; the state, both. */
+struct stub_slot {
+    union {
+        struct stub_call calls[STUB_CALLS_MAX + 1];
+        uint8_t calls_pages[STUB_CALLS_PAGES * PAGE_SIZE];
+    };
+    uint8_t descs[PAGE_SIZE]; /* struct user_desc, for set_thread_area */
+    union {
+        struct stub_record record;
+        uint8_t state[STUB_STATE_PAGES * PAGE_SIZE];
+    };
+};
 
 /* ---- stub_code.S: the page of code ---- */
-extern const char stub_code[], stub_code_flags[], stub_code_calls[], stub_code_done[], stub_code_close[],
-    stub_code_park[], stub_code_end[];
+extern const char stub_code[], stub_code_handler[], stub_code_notified[], stub_code_end[];
 
 /* Address in the stub of a label above. */
 static inline uint64_t stub_address(const char *label)
@@ -50,33 +93,47 @@ static inline uint64_t stub_address(const char *label)
     return STUB_CODE + (uint64_t)(label - stub_code);
 }
 
-/*
- * What PTRACE_GETREGS and PTRACE_SETREGS transfer (struct user_regs_struct of asm/user_64.h; libc's header
- * has a PAGE_SIZE of its own).
- */
-struct stub_regs {
-    uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs,
-        eflags, rsp, ss;
-    uint64_t fs_base, gs_base, ds, es, fs, gs;
+/* ---- a process of ours, a stub or a template ---- */
+
+/* How it last stopped. */
+struct stub_event {
+    unsigned what; /* a signal's number, STUB_DONE or STUB_FAILED */
+    uint64_t arg;  /* address of the signal's frame; result of the last call */
+};
+
+struct stub {
+    int pid;     /* 0: none */
+    int pidfd;   /* to see it end */
+    uint64_t id; /* of the notification that it waits for an answer to; 0: it runs */
+    struct stub_event event;
+    unsigned nr_calls; /* that it is to make when it goes on */
+    struct stub_slot *slot;
+    uint64_t slot_at; /* in the file of slots */
 };
 
 /* ---- template.c ---- */
+
+#define SPACES 32u /* a vCPU's stubs */
+
 struct stub_template {
-    int pid;                 /* 0: gone */
+    struct stub stub;
     bool attached;           /* to some vCPU's thread */
-    struct stub_call *calls; /* STUB_CALLS_MAX of them, which the stub sees at STUB_CALLS */
+    int listener;            /* where it and its stubs stop */
+    struct stub_slot *slots; /* [1 + SPACES], the template's own first */
 };
 
 struct host {
     struct stub_template template[MAX_VCPUS];
     unsigned nr_templates;
-    bool cpuid_traps;   /* CPUID faults in stubs */
-    bool umip;          /* SGDT and the like fault in user mode */
-    bool xcr0_more;     /* XCR0 has features that guests don't get */
-    unsigned map_limit; /* maps and unmaps that a stub may have before it is emptied */
-    uint64_t lowest;    /* vm.mmap_min_addr */
-    bool xsavec;        /* the kernel keeps state in the compacted format */
-    size_t xsave_size;  /* of PTRACE_SETREGSET(NT_X86_XSTATE) */
+    uint64_t cookie;         /* in the upper half: what a stub's calls have to show */
+    bool cpuid_traps;        /* CPUID faults in stubs */
+    bool umip;               /* SGDT and the like fault in user mode */
+    bool xcr0_more;          /* XCR0 has features that guests don't get */
+    bool stays;              /* handing over keeps to the CPU by itself */
+    unsigned map_limit;      /* maps and unmaps that a stub may have before it is emptied */
+    uint64_t lowest;         /* vm.mmap_min_addr */
+    uint8_t sw_reserved[48]; /* of each frame's XSAVE area: what the kernel wants to see there again */
+    uint32_t xsave_size;     /* of that area; 0: no frame has been seen yet */
 };
 
 extern struct host host;
@@ -104,18 +161,16 @@ struct region {
 #define REGIONS_MIN 1024u
 
 #define REGION_BUCKETS 256u
-#define SPACES         32u
 
 struct space {
-    uint64_t key;               /* guest_ops.user_space(); 0: free */
-    int pid;                    /* its stub */
-    bool dying;                 /* which has been killed */
+    uint64_t key; /* guest_ops.user_space(); 0: free */
+    struct stub stub;
+    uint64_t frame, fpstate;    /* where it has its frames, and their XSAVE area */
     int cpu;                    /* that the stub is bound to, or -1 */
     uint32_t flushes, rechecks; /* d->flushes, d->rechecks as of the last check */
     uint64_t last_used;
-    unsigned maps;    /* since it was empty */
-    bool wide;        /* has run 32-bit code */
-    uint64_t flag_id; /* FLAG_ID as it is in the stub */
+    unsigned maps; /* since it was empty */
+    bool wide;     /* has run 32-bit code */
     struct region *bucket[REGION_BUCKETS];
     struct segment tls[HOST_TLS_NR]; /* as they are set in the stub; all zero: not present */
 };
@@ -130,6 +185,9 @@ struct refused_access {
     enum access access;
 };
 
+/* So often a vCPU's user code may try what nobody does by accident; then it is translated for good. */
+#define FORGERIES_MAX 16u
+
 struct direct {
     uint32_t flushes;  /* own thread */
     uint32_t rechecks; /* any thread */
@@ -140,11 +198,8 @@ struct direct {
     struct refused_access refused;
     unsigned nr_regions, max_regions; /* of all spaces */
     uint64_t clock;                   /* counts entries, for last_used */
-    unsigned nr_calls;
-    struct stub_regs regs;   /* the guest's, in the stub that stopped last */
-    struct space *fpu_space; /* whose stub has the vector state that is in fpu[], or NULL */
-    uint8_t *fpu;            /* host.xsave_size bytes */
-    int cpu;                 /* that this thread is bound to, or -1 */
+    bool stays;                       /* handing over keeps to the CPU by itself */
+    int cpu;                          /* that this thread is bound to, or -1 */
     /* place.c: whose stub's use of the CPU is being looked at, since when, and how long it has run. */
     const struct space *watched;
     uint64_t watch_tsc, watch_ns, watch_used, watch_ticks;
@@ -154,6 +209,8 @@ struct direct {
     bool no_stubs;        /* the template is gone */
     unsigned flips;       /* how often a page may turn from code to data before it is too often */
     uint64_t flips_since; /* TSC */
+    unsigned forgeries;   /* calls with a wrong cookie, stops that are none of the kernel's making */
+    struct stub newborn;  /* has stopped, and isn't known yet */
     struct direct_stats *stats;
 };
 
@@ -162,91 +219,79 @@ void warn_once(bool *said, const char *what, int err);
 
 /* ---- stub.c: processes ---- */
 
-enum stub_stop { STUB_STOPPED, STUB_DYING, STUB_GONE };
+enum stub_stop { STUB_STOPPED, STUB_GONE };
 
-/* Waits for the stub to stop. STUB_DYING: stopped for the last time, its registers can be read. */
-enum stub_stop stub_wait(int pid, int *status);
-
-/*
- * Whether a stopped stub has been killed meanwhile, and has stopped on its way out: resumed now, it would be
- * gone without a word.
- */
-bool stub_is_dying(int pid);
-
-/* Whether a signal waits for the stopped stub to go on. */
-bool stub_has_signal(int pid);
-
-/*
- * Makes the stub execute the d->nr_calls calls in d's array, which is empty afterwards, up to the first that
- * fails. The number of those that didn't; *result is what the last one returned. -1: the stub is dying, or
- * gone.
- */
-int stub_do_calls(struct direct *d, int pid, long *result, int *child);
-
-/*
- * Has the stub give its RFLAGS.ID this value (FLAG_ID or 0), which ptrace can't. False: it is dying, or gone.
- */
-bool stub_set_flag_id(struct direct *d, int pid, uint64_t id);
-
-/* Adds a call; the caller knows that there is room. */
-void stub_add_call(struct direct *d, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t e, uint64_t f,
+/* Adds a call to those that the stub makes when it goes on; the caller knows that there is room. */
+void stub_add_call(struct stub *s, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t e, uint64_t f,
                    uint64_t g);
 
-/* Attaches to a template. 0 or -errno. */
-int stub_attach(struct direct *d, int pid);
-void stub_detach(struct direct *d, int pid);
-
-/* A new stub; -errno. */
-int stub_make(struct direct *d);
-/* Ends it. */
-void stub_end(struct direct *d, int pid);
-/* Lets one die that is dying, and is rid of it. */
-void stub_reap(int pid);
-
-long stub_ptrace(long request, int pid, const void *addr, void *data);
+/*
+ * Has the stub go on: make the calls that were added, then what ending (CALLS_*) says. False: it isn't where
+ * it stopped any more; stub_wait() says why.
+ */
+bool stub_go(struct direct *d, struct stub *s, int64_t ending);
 
 /*
- * The same for asking a stopped stub about its state: if somebody has killed it meanwhile it stops once more
- * on its way out, with the same state, and is asked there; sp->dying says so then. -ESRCH: there is nothing
- * left of it.
+ * Has a stub that has stopped by itself stop by a signal, with a frame. One that had been stopped by a signal
+ * ends.
  */
-long stub_ask(long request, struct space *sp, const void *addr, void *data);
+enum stub_stop stub_refuse(struct direct *d, struct stub *s);
+
+/* Waits until it has stopped. */
+enum stub_stop stub_wait(struct direct *d, struct stub *s);
+
+/* Makes the calls now. True, with the last one's result: none failed. False, with 0: the stub is gone. */
+bool stub_do_calls(struct direct *d, struct stub *s, long *result);
+
+/* A new stub, in a slot of its own, stopped by a signal. 0 or -errno. */
+int stub_make(struct direct *d, struct stub *s, struct stub_slot *slot);
+/* Ends it, if it hasn't ended by itself. */
+void stub_end(struct direct *d, struct stub *s);
 
 #define XFEATURES 7u /* x87, SSE, AVX: what a guest's XCR0 may have (cpu/cpu_policy.h) */
 
 /* ---- state.c: the guest's registers in a stub ---- */
+
+/* Finds out where a new stub has its frame. False: it has none. */
+bool state_begin(struct space *sp);
+/* The vCPU's state to the stub's frame. False: the host won't have this state. */
+bool state_put(struct space *sp, struct vcpu *v, const void *xsave);
 /*
- * The vCPU's vector state to the stub, its general registers to d->regs. 0, -EINVAL: the host won't have this
- * state, -ESRCH: the stub is gone.
+ * The other way. STATE_NONE: no kernel has made this frame, and nothing has been taken. STATE_ODD: user code
+ * had jumped to the stub's own pages.
  */
-int state_put(struct direct *d, struct space *sp, struct vcpu *v, void *xsave);
-/* Fetches general registers into d->regs. False: the stub is gone. */
-bool state_fetch(struct direct *d, struct space *sp);
-/*
- * From d->regs and the stub's vector state to the vCPU. False: the stub is gone, and with it the vector
- * state.
- */
-bool state_take(struct direct *d, struct space *sp, struct vcpu *v, void *xsave);
+enum state { STATE_NONE, STATE_ODD, STATE_TAKEN };
+enum state state_take(struct space *sp, struct vcpu *v, void *xsave);
+
+static inline const struct stub_frame *space_frame(const struct space *sp)
+{
+    return (const struct stub_frame *)(sp->stub.slot->state + (sp->frame - STUB_STATE));
+}
 
 /* ---- space.c ---- */
 
-/* The vCPU's current address space, with a stub, checked. NULL: none can be had. */
+/* The vCPU's current address space, with a stub that has stopped, checked. NULL: none can be had. */
 struct space *space_enter(struct direct *d, struct vcpu *v);
-/* Forgets the space, whose stub is ended; gone: it is dying, or gone, already. */
-void space_drop(struct direct *d, struct space *sp, bool gone);
+/* Forgets the space, whose stub is ended. */
+void space_drop(struct direct *d, struct space *sp);
+
+/* Unmaps everything, after a call that failed. False: the stub is gone, or doesn't do as it is told. */
+bool space_reset(struct direct *d, struct space *sp);
 
 enum space_miss {
     MISS_MAPPED,    /* go on */
-    MISS_ONE,       /* for the translator to look at: the guest's tables refuse, or we don't know */
+    MISS_FAULT,     /* the guest's tables refuse: v->exit says so */
+    MISS_ONE,       /* for the translator to look at */
     MISS_PAGE,      /* the code in the page of rip may not run natively */
     MISS_TRANSLATE, /* it is better to do without us for a while */
-    MISS_GONE,      /* the stub is dying, or gone */
+    MISS_GONE,      /* the stub is gone */
 };
 
-/* A memory fault at address a of the instruction at rip. */
-enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, uint64_t a, uint64_t rip);
+/* A fault of the stub's at address a. What it maps is there when the stub goes on. */
+enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, uint64_t a,
+                           enum access access);
 
-/* Maps what was refused last, if it is allowed now: saves a miss. False: the stub is dying, or gone. */
+/* Maps what was refused last, if it is allowed now: saves a miss. False: the stub is gone. */
 bool space_map_refused(struct direct *d, struct space *sp, struct vcpu *v);
 
 /* Whether the code at rip is known to be what may not run natively. */

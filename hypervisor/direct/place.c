@@ -3,11 +3,11 @@
  * On which CPU user code runs: on that of the vCPU's thread.
  *
  * Only one of the two ever runs, and handing over from one to the other costs six times as much when they are
- * on two CPUs (the other one has to be woken from idle). The host's scheduler tends to put them on two, so
- * both are bound to one. But then it can't move them when somebody else wants that CPU. So we do that
- * ourselves: vCPUs of this process keep off each other's CPUs as long as there are others, and every ten
- * milliseconds a stub's CPU time is compared with how long it should have had: if much is missing, both go
- * elsewhere.
+ * on two CPUs (the other one has to be woken from idle). Linux 6.6 and later can be told to keep a hand-over
+ * on its CPU. With others the host's scheduler tends to put the two on two CPUs, so both are bound to one.
+ * But then it can't move them when somebody else wants that CPU. So we do that ourselves: vCPUs of this
+ * process keep off each other's CPUs as long as there are others, and every ten milliseconds a stub's CPU
+ * time is compared with how long it should have had: if much is missing, both go elsewhere.
  *
  * Light: raw system calls only.
  */
@@ -110,7 +110,7 @@ static void watch(struct direct *d, struct space *sp)
     d->watch_ticks = 0;
     d->watch_tsc = __builtin_ia32_rdtsc();
     d->watch_ns = clock_ns(CLOCK_MONOTONIC);
-    d->watch_used = clock_ns(clock_of(sp->pid));
+    d->watch_used = clock_ns(clock_of(sp->stub.pid));
 }
 
 /*
@@ -121,13 +121,15 @@ static bool crowded(const struct direct *d)
 {
     uint64_t ticks = __builtin_ia32_rdtsc() - d->watch_tsc;
     uint64_t ns = clock_ns(CLOCK_MONOTONIC) - d->watch_ns;
-    uint64_t used = clock_ns(clock_of(d->watched->pid)) - d->watch_used;
+    uint64_t used = clock_ns(clock_of(d->watched->stub.pid)) - d->watch_used;
 
     return d->watch_ticks > ticks / 2 && used < ns / 4 * 3 * (d->watch_ticks >> 10) / (ticks >> 10);
 }
 
 void place_before(struct direct *d, struct space *sp)
 {
+    if (d->stays)
+        return;
     if (d->cpu < 0) {
         settle(d, cpu_choose(d, cpu_now()));
         watch(d, sp);
@@ -141,7 +143,7 @@ void place_before(struct direct *d, struct space *sp)
         watch(d, sp);
     }
     if (sp->cpu != d->cpu) {
-        bind(sp->pid, d->cpu);
+        bind(sp->stub.pid, d->cpu);
         sp->cpu = d->cpu;
     }
 }

@@ -7,7 +7,8 @@
  *   0f 03            LSL: the limit of the host's GDT entry 15 is the number of the host's CPU
  *   0f 01 d0         XGETBV: the host's XCR0 has features that guests aren't shown
  *   0f ae /4 to /6   XSAVE, XRSTOR, XSAVEOPT } in memory: they handle what the host's XCR0 has, so the area
- *   0f c7 /4         XSAVEC                  } would be too small, and of no use to the translator
+ *   0f c7 /4         XSAVEC                  } would be too small (XSAVEC faults on all of it, whatever it
+ *                                              stores), and of no use to the translator
  *   0f 01 f9         RDTSCP } TSC_AUX is the number of the host's CPU
  *   f3 0f c7 /7      RDPID  }
  *   0f 01, 0f 00     SGDT, SIDT, SMSW, SLDT, STR, where nothing makes them fault (UMIP)
@@ -23,6 +24,7 @@
  * not show; it gains nothing else.
  */
 #include <Zydis/Zydis.h>
+#include <emmintrin.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -143,17 +145,30 @@ static bool place_refused(const ZydisDecoder *decoder, const uint8_t *start, con
     return 2 * meet >= LEAD_STARTS;
 }
 
-/* Looks at places [from, to) of the n bytes at start. */
+/* Which of the 16 bytes at p one of the instructions may begin with: a bit each. */
+static unsigned beginnings(const uint8_t *p)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+    const __m128i hits = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x0f)),
+                                      _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)0xcd)));
+
+    return (unsigned)_mm_movemask_epi8(hits);
+}
+
+/* Looks at places [from, to) of the n bytes at start; n is a multiple of 16, and to at most n - SCAN_SEAM. */
 static bool range_refused(const uint8_t *start, size_t n, size_t from, size_t to, bool wide)
 {
-    for (size_t i = from; i < to; i++) {
-        const uint8_t *p = start + i;
+    for (size_t base = from & ~15ul; base < to; base += 16) {
+        for (unsigned hits = beginnings(start + base); hits; hits &= hits - 1) {
+            size_t at = base + (unsigned)__builtin_ctz(hits);
+            const uint8_t *p = start + at;
 
-        if ((*p != 0x0f && *p != 0xcd) || !bytes_suspect(p, wide))
-            continue;
-        if (place_refused(&decoder_64, start, p, start + n) ||
-            (wide && place_refused(&decoder_32, start, p, start + n)))
-            return true;
+            if (at < from || at >= to || !bytes_suspect(p, wide))
+                continue;
+            if (place_refused(&decoder_64, start, p, start + n) ||
+                (wide && place_refused(&decoder_32, start, p, start + n)))
+                return true;
+        }
     }
     return false;
 }
@@ -165,10 +180,10 @@ bool scan_refuses(const uint8_t *page, bool wide)
 
 bool scan_seam_refuses(const uint8_t *page, const uint8_t *next, bool wide)
 {
-    uint8_t both[LEAD + SCAN_SEAM + 16];
-    const size_t before = LEAD; /* of the last bytes of page, beside the seam itself */
+    uint8_t both[LEAD + 16 + 16];
+    const size_t before = LEAD + 16 - SCAN_SEAM; /* of the last bytes of page, beside the seam itself */
 
-    memcpy(both, page + PAGE_SIZE - SCAN_SEAM - before, before + SCAN_SEAM);
+    memcpy(both, page + PAGE_SIZE - (before + SCAN_SEAM), before + SCAN_SEAM);
     memcpy(both + before + SCAN_SEAM, next, 16);
     return range_refused(both, sizeof(both), before, before + SCAN_SEAM, wide);
 }

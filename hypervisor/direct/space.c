@@ -16,6 +16,7 @@
  * everything cost little more than what has changed.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -81,25 +82,20 @@ static void regions_free(struct direct *d, struct space *sp)
 /* Has the stub do what was added. False: one failed, and the mirror is wrong. */
 static bool calls_do(struct direct *d, struct space *sp)
 {
-    unsigned n = d->nr_calls;
     long result;
-    int done;
 
-    if (n == 0)
-        return true;
-    d->stats->maps += n;
-    sp->maps += n;
-    done = stub_do_calls(d, sp->pid, &result, NULL);
-    sp->dying |= done < 0;
-    return done == (int)n;
+    return stub_do_calls(d, &sp->stub, &result);
 }
 
+/* A call that the stub makes when it goes on, or before if there are too many. */
 static bool call_add(struct direct *d, struct space *sp, uint64_t nr, uint64_t a, uint64_t b, uint64_t c,
                      uint64_t e, uint64_t f, uint64_t g)
 {
-    if (d->nr_calls == STUB_CALLS_MAX && !calls_do(d, sp))
+    if (sp->stub.nr_calls >= STUB_CALLS_MAX - STUB_CALLS_RESERVE && !calls_do(d, sp))
         return false;
-    stub_add_call(d, nr, a, b, c, e, f, g);
+    stub_add_call(&sp->stub, nr, a, b, c, e, f, g);
+    d->stats->maps++;
+    sp->maps++;
     return true;
 }
 
@@ -109,14 +105,11 @@ static int prot_of(uint64_t page)
            (page & USER_PAGE_X ? PROT_EXEC : 0);
 }
 
-/* Unmaps everything. False: the stub is dying, or doesn't do as it is told. */
-static bool space_reset(struct direct *d, struct space *sp)
+bool space_reset(struct direct *d, struct space *sp)
 {
-    if (sp->dying)
-        return false;
     d->stats->resets++;
     regions_free(d, sp);
-    d->nr_calls = 0;
+    sp->stub.nr_calls = 0;
     sp->maps = 0;
     return call_add(d, sp, SYS_munmap, 0, STUB_CODE, 0, 0, 0, 0) &&
            call_add(d, sp, SYS_munmap, STUB_END, USER_END - STUB_END, 0, 0, 0, 0) && calls_do(d, sp);
@@ -124,21 +117,15 @@ static bool space_reset(struct direct *d, struct space *sp)
 
 /* ---- making room ---- */
 
-void space_drop(struct direct *d, struct space *sp, bool gone)
+void space_drop(struct direct *d, struct space *sp)
 {
     regions_free(d, sp);
-    if (gone)
-        stub_reap(sp->pid);
-    else
-        stub_end(d, sp->pid);
-    if (d->fpu_space == sp)
-        d->fpu_space = NULL;
+    stub_end(d, &sp->stub);
     if (d->watched == sp)
         d->watched = NULL;
     if (d->refused.space == sp)
         d->refused.space = NULL;
     sp->key = 0;
-    sp->pid = 0;
 }
 
 static struct space *space_oldest(struct direct *d)
@@ -162,7 +149,7 @@ static bool regions_make_room(struct direct *d, struct space *sp)
 
         if (old == sp)
             return space_reset(d, sp);
-        space_drop(d, old, false);
+        space_drop(d, old);
     }
     return true;
 }
@@ -235,7 +222,6 @@ static bool space_check(struct direct *d, struct space *sp, struct vcpu *v)
     if (sp->flushes == d->flushes && !all)
         return true;
     d->stats->checks++;
-    d->nr_calls = 0;
     sp->flushes = d->flushes;
     sp->rechecks = rechecks;
     for (unsigned i = 0; i < REGION_BUCKETS; i++) {
@@ -252,7 +238,7 @@ static bool space_check(struct direct *d, struct space *sp, struct vcpu *v)
             }
         }
     }
-    return calls_do(d, sp) || space_reset(d, sp);
+    return true;
 }
 
 /* ---- misses ---- */
@@ -372,6 +358,13 @@ static void want_confirm(struct vcpu *v, const struct user_region *tables, uint6
             want[i] = 0;
 }
 
+/* Whether user code may have something at this address: it is neither the host's nor the stub's own. */
+static bool is_free(const struct space *sp, uint64_t va)
+{
+    return va >= host.lowest && va < USER_END && va - STUB_CODE >= STUB_END_OFFSET &&
+           !(sp->wide && (va & PAGE_MASK) == STUB_LOW);
+}
+
 /* Maps the page of va and what is around it. */
 static enum space_miss map_around(struct direct *d, struct space *sp, struct vcpu *v, uint64_t va,
                                   enum access access)
@@ -392,8 +385,7 @@ static enum space_miss map_around(struct direct *d, struct space *sp, struct vcp
         uint64_t page_va = r->va + i * PAGE_SIZE;
         bool missed = i == at;
 
-        if (!now[i] || page_va < host.lowest || (page_va >= STUB_CODE && page_va < STUB_END) ||
-            page_va >= USER_END)
+        if (!now[i] || !is_free(sp, page_va))
             continue;
         if (!missed && (calls >= AROUND_CALLS || (r->page[i] && !((r->page[i] ^ now[i]) & PAGE_MASK))))
             continue;
@@ -404,13 +396,8 @@ static enum space_miss map_around(struct direct *d, struct space *sp, struct vcp
     want_confirm(v, &tables, want, first, end);
     if (!want[at])
         return MISS_ONE;
-    d->nr_calls = 0;
-    if (!run_map(d, sp, r, want, first, end) || !calls_do(d, sp)) {
-        /* Too many maps, or no memory. */
-        if (!space_reset(d, sp))
-            return MISS_GONE;
-        return MISS_TRANSLATE;
-    }
+    if (!run_map(d, sp, r, want, first, end)) /* too many maps, or no memory */
+        return space_reset(d, sp) ? MISS_TRANSLATE : MISS_GONE;
     return MISS_MAPPED;
 }
 
@@ -445,10 +432,9 @@ static bool is_flip(uint64_t page, enum access access, mfn_t m)
            (page & USER_PAGE_X || __atomic_load_n(&machine_frame(m)->code_vcpus, __ATOMIC_SEQ_CST));
 }
 
-enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, uint64_t a, uint64_t rip)
+enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, uint64_t a, enum access access)
 {
-    uint64_t at_rip = page_at(sp, rip), page;
-    enum access access;
+    uint64_t page = page_at(sp, a);
     struct translation t;
     enum space_miss miss;
     uint32_t pfec;
@@ -456,24 +442,15 @@ enum space_miss space_miss(struct direct *d, struct space *sp, struct vcpu *v, u
     d->stats->misses++;
     if ((sp->maps > host.map_limit && !space_reset(d, sp)) || !regions_make_room(d, sp))
         return MISS_GONE;
-    /* The signal doesn't say what kind of access it was; what is mapped does. */
-    if (!(at_rip & USER_PAGE_X)) {
-        a = rip;
-        access = ACCESS_FETCH;
-    } else if ((a & ~PAGE_MASK) == 0 && a - rip < 15 && !(page_at(sp, a) & USER_PAGE_X)) {
-        access = ACCESS_FETCH; /* or data at the start of the next page, which this maps as well */
-    } else {
-        access = page_at(sp, a) & USER_PAGE_R ? ACCESS_WRITE : ACCESS_READ;
-    }
-    page = page_at(sp, a);
     if (access == ACCESS_FETCH && page & PAGE_REFUSED)
         return MISS_PAGE;
-    if (a >= USER_END || a < host.lowest || (a >= STUB_CODE && a < STUB_END) ||
-        (access != ACCESS_FETCH && page & USER_PAGE_W))
+    if (!is_free(sp, a) || (access != ACCESS_FETCH && page & USER_PAGE_W))
         return MISS_ONE;
     if (!v->ops->walk(v, GVA(a), access, &t, &pfec)) {
         d->refused = (struct refused_access){.space = sp, .va = a, .access = access};
-        return MISS_ONE;
+        v->exit = (struct vcpu_exit){
+            .reason = EXIT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = pfec, .cr2 = a};
+        return MISS_FAULT;
     }
     if (is_flip(page, access, t.mfn) && !may_flip(d))
         return MISS_TRANSLATE;
@@ -528,40 +505,50 @@ static struct space *space_free_one(struct direct *d)
         if (!d->space[i].key)
             return &d->space[i];
     old = space_oldest(d);
-    space_drop(d, old, false);
+    space_drop(d, old);
     return old;
+}
+
+/* Gives a space that has none a stub. 0 or -errno. */
+static int space_stub(struct direct *d, struct space *sp)
+{
+    int err;
+
+    *sp = (struct space){0};
+    err = stub_make(d, &sp->stub, &d->template->slots[1 + (sp - d->space)]);
+    if (!err && !state_begin(sp)) {
+        stub_end(d, &sp->stub);
+        err = -ENOTSUP;
+    }
+    return err;
 }
 
 static struct space *space_make(struct direct *d, uint64_t key)
 {
     static bool said;
     struct space *sp;
-    int pid;
+    int err;
 
     if (d->no_stubs)
         return NULL;
     sp = space_free_one(d);
-    pid = stub_make(d);
-
+    err = space_stub(d, sp);
     /* No more processes: one of ours has to do. */
-    if (pid == -EAGAIN && space_oldest(d)) {
+    if (err == -EAGAIN && space_oldest(d)) {
         sp = space_oldest(d);
-        space_drop(d, sp, false);
-        pid = stub_make(d);
+        space_drop(d, sp);
+        err = space_stub(d, sp);
     }
-    if (pid < 0) {
-        warn_once(&said, "no more processes for user code, which is translated now", -pid);
+    if (err) {
+        warn_once(&said, "no more processes for user code, which is translated now", -err);
         d->no_stubs = true;
         return NULL;
     }
     d->stats->stubs++;
-    *sp = (struct space){
-        .key = key,
-        .pid = pid,
-        .cpu = -1,
-        .flushes = d->flushes,
-        .rechecks = __atomic_load_n(&d->rechecks, __ATOMIC_SEQ_CST),
-    };
+    sp->key = key;
+    sp->cpu = -1;
+    sp->flushes = d->flushes;
+    sp->rechecks = __atomic_load_n(&d->rechecks, __ATOMIC_SEQ_CST);
     return sp;
 }
 
@@ -570,8 +557,10 @@ struct space *space_enter(struct direct *d, struct vcpu *v)
     uint64_t key = v->ops->user_space(v);
     struct user_region tables;
     struct space *sp = NULL;
-    uint64_t own[STUB_CALLS_PAGES + 1];
+    uint64_t own[STUB_PAGES];
 
+    if (d->forgeries > FORGERIES_MAX)
+        return NULL;
     /* Guest memory where the stub's own pages are: it would see them instead. */
     if (v->ops->user_region(v, GVA(STUB_CODE), &tables)) {
         v->ops->user_pages(v, &tables, page_index(STUB_CODE), ARRAY_SIZE(own), own);
@@ -594,12 +583,12 @@ struct space *space_enter(struct direct *d, struct vcpu *v)
     if (v->seg[SEG_CS].selector == HOST_CS_32 && !sp->wide) {
         sp->wide = true;
         if (!space_reset(d, sp)) {
-            space_drop(d, sp, true);
+            space_drop(d, sp);
             return NULL;
         }
     }
     if (!space_check(d, sp, v)) {
-        space_drop(d, sp, true);
+        space_drop(d, sp);
         return NULL;
     }
     return sp;

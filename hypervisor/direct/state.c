@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guest's registers: to a stub and back.
+ * The guest's registers: to a stub and back, by way of the frame of its last signal.
  *
  * Selectors are as the guest has them, which works because a Linux guest's descriptors 4 to 6 and 12 to 14
  * mean what the host's do; where they don't, direct_fits() or state_put() says so. Vector state is limited to
  * x87, SSE and AVX on both ways: whatever else the host has is in its initial state when user code starts and
  * forgotten when it stops.
+ *
+ * User code can write to the frame, and can stop without a signal. So nothing of it is believed that user
+ * code couldn't have brought about by itself, and all of it is written anew before the stub goes on.
  */
 #include <asm/ldt.h>
-#include <elf.h>
-#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/uio.h>
-
-#include <asm/ptrace-abi.h> /* after sys/ptrace.h, which declares the same names otherwise */
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "direct/internal.h"
 
@@ -29,29 +30,72 @@
 
 #define XFEATURE_SSE 2u
 #define MXCSR_INIT   0x1f80u
+#define MXCSR_MASK   0xffffu
+
+/* What the kernel keeps in a frame (asm/sigcontext.h, asm/ucontext.h of its UAPI headers). */
+#define SW_MAGIC1        0x46505853u
+#define SW_MAGIC2        0x46505845u
+#define SW_XSTATE_SIZE   16u /* offset in the 48 bytes at XSAVE_SW_RESERVED */
+#define FRAME_FP_XSTATE  1u
+#define FRAME_SS         2u
+#define FRAME_STRICT_SS  4u
+#define STACK_AUTODISARM (1u << 31)
 
 #define FLAGS_USER (FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID)
-/* Those that PTRACE_SETREGS changes; not ID. */
-#define FLAGS_PUT (FLAGS_ARITH | FLAG_DF | FLAG_NT)
+/* Those that go by way of the frame, and by POPF. */
+#define FLAGS_FRAME (FLAGS_ARITH | FLAG_DF | FLAG_TF | FLAG_AC)
+#define FLAGS_POPF  (FLAG_NT | FLAG_ID)
+
+/* ---- the frame ---- */
+
+/* The memory of a range of the stub's state, or NULL: it isn't in there. */
+static void *state_at(const struct space *sp, uint64_t va, size_t size)
+{
+    struct stub_slot *slot = sp->stub.slot;
+    uint64_t at = va - STUB_STATE;
+
+    return at <= sizeof(slot->state) && size <= sizeof(slot->state) - at ? slot->state + at : NULL;
+}
+
+bool state_begin(struct space *sp)
+{
+    const struct stub_frame *f = state_at(sp, sp->stub.event.arg, sizeof(*f));
+    const uint8_t *fp;
+    uint32_t magic, size;
+
+    if (!f || !(f->uc_flags & FRAME_FP_XSTATE))
+        return false;
+    fp = state_at(sp, f->fpstate, XSAVE_AVX_END);
+    if (!fp)
+        return false;
+    memcpy(&magic, fp + XSAVE_SW_RESERVED, sizeof(magic));
+    memcpy(&size, fp + XSAVE_SW_RESERVED + SW_XSTATE_SIZE, sizeof(size));
+    if (magic != SW_MAGIC1 || size < XSAVE_AVX_END || !state_at(sp, f->fpstate, size + sizeof(magic)))
+        return false;
+    memcpy(host.sw_reserved, fp + XSAVE_SW_RESERVED, sizeof(host.sw_reserved));
+    host.xsave_size = size;
+    sp->frame = sp->stub.event.arg;
+    sp->fpstate = f->fpstate;
+    return true;
+}
 
 /* ---- vector state ---- */
 
-/*
- * Makes a full image of the host's size out of what a guest may have; header and padding as SETREGSET wants
- * them.
- */
+/* What a guest may have of an image, with nothing else in its header, and no bit that XRSTOR faults on. */
 static void fpu_image(uint8_t *to, const uint8_t *from)
 {
     uint32_t mxcsr;
 
     memcpy(to, from, XSAVE_SW_RESERVED);
-    memset(to + XSAVE_SW_RESERVED, 0, host.xsave_size - XSAVE_SW_RESERVED);
+    memset(to + XSAVE_SW_RESERVED, 0, XSAVE_AVX - XSAVE_SW_RESERVED);
     to[XSAVE_HEADER] = from[XSAVE_HEADER] & XFEATURES;
     /*
      * Where XMM registers are zero XSAVE may say that SSE state is initial, whatever MXCSR is (SDM vol. 1,
      * 13.6); the kernel would take MXCSR to be initial, too.
      */
     memcpy(&mxcsr, from + XSAVE_MXCSR, sizeof(mxcsr));
+    mxcsr &= MXCSR_MASK;
+    memcpy(to + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
     if (!(to[XSAVE_HEADER] & XFEATURE_SSE) && mxcsr != MXCSR_INIT) {
         to[XSAVE_HEADER] |= XFEATURE_SSE;
         memset(to + XSAVE_XMM, 0, XSAVE_XMM_BYTES);
@@ -59,53 +103,26 @@ static void fpu_image(uint8_t *to, const uint8_t *from)
     memcpy(to + XSAVE_AVX, from + XSAVE_AVX, XSAVE_AVX_END - XSAVE_AVX);
 }
 
-static bool fpu_same(const uint8_t *a, const uint8_t *b)
+static void fpu_put(struct space *sp, const uint8_t *xsave)
 {
-    return !memcmp(a, b, XSAVE_SW_RESERVED) && ((a[XSAVE_HEADER] ^ b[XSAVE_HEADER]) & XFEATURES) == 0 &&
-           !memcmp(a + XSAVE_AVX, b + XSAVE_AVX, XSAVE_AVX_END - XSAVE_AVX);
-}
+    uint8_t *fp = state_at(sp, sp->fpstate, XSAVE_AVX_END);
+    const uint32_t magic = SW_MAGIC2;
 
-static int fpu_put(struct direct *d, struct space *sp, const uint8_t *xsave)
-{
-    long err;
-
-    struct iovec io = {.iov_base = d->fpu, .iov_len = host.xsave_size};
-
-    if (d->fpu_space == sp && fpu_same(d->fpu, xsave))
-        return 0;
-    d->fpu_space = NULL;
-    fpu_image(d->fpu, xsave);
-    err = stub_ptrace(PTRACE_SETREGSET, sp->pid, (void *)NT_X86_XSTATE, &io);
-    if (err < 0)
-        return (int)err;
-    d->fpu_space = sp;
-    return 0;
-}
-
-static bool fpu_take(struct direct *d, struct space *sp, uint8_t *xsave)
-{
-    struct iovec io = {.iov_base = d->fpu, .iov_len = XSAVE_AVX_END};
-
-    d->fpu_space = NULL;
-    if (stub_ask(PTRACE_GETREGSET, sp, (void *)NT_X86_XSTATE, &io) < 0)
-        return false;
-    /*
-     * XSAVEC and XSAVES don't store MXCSR if SSE state is initial, MXCSR included (SDM vol. 1, 13.10), and
-     * where AVX state isn't the kernel tells us what was there before.
-     */
-    if (host.xsavec && !(d->fpu[XSAVE_HEADER] & XFEATURE_SSE))
-        memcpy(d->fpu + XSAVE_MXCSR, &(uint32_t){MXCSR_INIT}, sizeof(uint32_t));
-    fpu_image(xsave, d->fpu);
-    d->fpu_space = sp;
-    return true;
+    fpu_image(fp, xsave);
+    memcpy(fp + XSAVE_SW_RESERVED, host.sw_reserved, sizeof(host.sw_reserved));
+    memcpy(fp + host.xsave_size, &magic, sizeof(magic));
 }
 
 /* ---- descriptors for threads ---- */
+
+#define CALL_SET_THREAD_AREA (1UL << CALL_I386_BIT | 243) /* asm/unistd_32.h: 64-bit processes have none */
 
 static bool segment_same(const struct segment *a, const struct segment *b)
 {
     return a->selector == b->selector && a->attr == b->attr && a->limit == b->limit && a->base == b->base;
 }
+
+_Static_assert(HOST_TLS_NR + 2 <= STUB_CALLS_RESERVE, "room for the calls of tls_put()");
 
 /*
  * Descriptors 12 to 14, which 32-bit programs have their thread's data in: those of the guest's table that
@@ -114,11 +131,13 @@ static bool segment_same(const struct segment *a, const struct segment *b)
  */
 static bool tls_put(struct space *sp, struct vcpu *v)
 {
+    struct user_desc *descs = (struct user_desc *)sp->stub.slot->descs;
+    bool changed = false;
+
     for (unsigned i = 0; i < HOST_TLS_NR; i++) {
         uint16_t selector = (uint16_t)(HOST_TLS + 8 * i);
         bool used = v->seg[SEG_FS].selector == selector || v->seg[SEG_GS].selector == selector;
         struct segment s;
-        struct user_desc u = {.entry_number = HOST_TLS_SLOT + i, .read_exec_only = 1, .seg_not_present = 1};
         bool there =
             v->ops->user_segment(v, selector, &s) && !(s.attr & SEG_ATTR_CODE) && s.attr & SEG_ATTR_DB;
 
@@ -128,8 +147,12 @@ static bool tls_put(struct space *sp, struct vcpu *v)
             return false;
         if (segment_same(&s, &sp->tls[i]))
             continue;
+        if (!sp->wide)
+            return false;
+        descs[i] =
+            (struct user_desc){.entry_number = HOST_TLS_SLOT + i, .read_exec_only = 1, .seg_not_present = 1};
         if (there)
-            u = (struct user_desc){
+            descs[i] = (struct user_desc){
                 .entry_number = HOST_TLS_SLOT + i,
                 .base_addr = (unsigned)s.base,
                 .limit = s.attr & SEG_ATTR_G ? s.limit >> PAGE_SHIFT : s.limit,
@@ -139,10 +162,15 @@ static bool tls_put(struct space *sp, struct vcpu *v)
                 .read_exec_only = !(s.attr & SEG_ATTR_RW),
                 .limit_in_pages = (s.attr & SEG_ATTR_G) != 0,
             };
-        if (stub_ptrace(PTRACE_SET_THREAD_AREA, sp->pid, (void *)(uintptr_t)u.entry_number, &u) < 0)
-            return false;
+        if (!changed)
+            stub_add_call(&sp->stub, SYS_mmap, STUB_LOW, PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED,
+                          STUB_SLOTS_FD, sp->stub.slot_at + offsetof(struct stub_slot, descs));
+        stub_add_call(&sp->stub, CALL_SET_THREAD_AREA, STUB_LOW + i * sizeof(*descs), 0, 0, 0, 0, 0);
         sp->tls[i] = s;
+        changed = true;
     }
+    if (changed)
+        stub_add_call(&sp->stub, SYS_munmap, STUB_LOW, PAGE_SIZE, 0, 0, 0, 0);
     return true;
 }
 
@@ -155,99 +183,127 @@ static bool tls_matters(const struct vcpu *v)
 
 /* ---- general registers ---- */
 
-int state_put(struct direct *d, struct space *sp, struct vcpu *v, void *xsave)
+bool state_put(struct space *sp, struct vcpu *v, const void *xsave)
 {
-    struct stub_regs *r = &d->regs;
+    struct stub_frame *f = state_at(sp, sp->frame, sizeof(*f));
+    struct stub_record *r = &sp->stub.slot->record;
     const uint64_t *g = v->gpr;
 
-    if ((v->rflags & FLAG_ID) != sp->flag_id) {
-        if (!stub_set_flag_id(d, sp->pid, v->rflags & FLAG_ID))
-            return -ESRCH;
-        sp->flag_id = v->rflags & FLAG_ID;
-    }
     if (tls_matters(v) && !tls_put(sp, v))
-        return -EINVAL;
-    *r = (struct stub_regs){
-        .rax = g[RAX],
-        .rcx = g[RCX],
-        .rdx = g[RDX],
-        .rbx = g[RBX],
-        .rsp = g[RSP],
-        .rbp = g[RBP],
-        .rsi = g[RSI],
-        .rdi = g[RDI],
-        .r8 = g[R8],
-        .r9 = g[R9],
-        .r10 = g[R10],
-        .r11 = g[R11],
-        .r12 = g[R12],
-        .r13 = g[R13],
-        .r14 = g[R14],
-        .r15 = g[R15],
-        .rip = v->rip,
-        .eflags = (v->rflags & FLAGS_PUT) | FLAG_IF | 2,
-        .orig_rax = ~0UL,
-        .cs = v->seg[SEG_CS].selector,
-        .ss = v->seg[SEG_SS].selector,
-        .ds = v->seg[SEG_DS].selector,
-        .es = v->seg[SEG_ES].selector,
-        .fs = v->seg[SEG_FS].selector,
-        .gs = v->seg[SEG_GS].selector,
-        .fs_base = v->fs_base,
-        .gs_base = v->gs_base,
+        return false;
+    f->uc_flags = FRAME_FP_XSTATE | FRAME_SS | FRAME_STRICT_SS;
+    f->uc_link = 0;
+    f->stack_sp = STUB_STACK;
+    f->stack_flags = STACK_AUTODISARM;
+    f->stack_size = STUB_STACK_SIZE;
+    f->mask = 0;
+    f->rax = g[RAX];
+    f->rcx = g[RCX];
+    f->rdx = g[RDX];
+    f->rbx = g[RBX];
+    f->rsp = g[RSP];
+    f->rbp = g[RBP];
+    f->rsi = g[RSI];
+    f->rdi = g[RDI];
+    f->r8 = g[R8];
+    f->r9 = g[R9];
+    f->r10 = g[R10];
+    f->r11 = g[R11];
+    f->r12 = g[R12];
+    f->r13 = g[R13];
+    f->r14 = g[R14];
+    f->r15 = g[R15];
+    f->rip = v->rip;
+    f->eflags = (v->rflags & FLAGS_FRAME) | FLAG_IF | 2;
+    f->cs = v->seg[SEG_CS].selector;
+    f->ss = v->seg[SEG_SS].selector;
+    f->gs = f->fs = 0; /* nobody looks at them */
+    f->fpstate = sp->fpstate;
+    *r = (struct stub_record){
+        .fs_base = r->fs_base,
+        .gs_base = r->gs_base,
+        .new_fs_base = v->fs_base,
+        .new_gs_base = v->gs_base,
+        .flags = (v->rflags & FLAGS_POPF) | FLAG_IF | 2,
+        .frame = sp->frame + 8, /* the return address is gone then */
+        .ds = r->ds,
+        .es = r->es,
+        .fs = r->fs,
+        .gs = r->gs,
+        .new_ds = v->seg[SEG_DS].selector,
+        .new_es = v->seg[SEG_ES].selector,
+        .new_fs = v->seg[SEG_FS].selector,
+        .new_gs = v->seg[SEG_GS].selector,
     };
-    return fpu_put(d, sp, xsave);
+    r->load = r->ds != r->new_ds || r->es != r->new_es || r->fs != r->new_fs || r->gs != r->new_gs;
+    fpu_put(sp, xsave);
+    return true;
 }
 
-bool state_fetch(struct direct *d, struct space *sp)
-{
-    return stub_ask(PTRACE_GETREGS, sp, NULL, &d->regs) == 0;
-}
-
-/* A segment register that user code has loaded by itself. */
-static void segment_take(struct vcpu *v, enum segreg s, uint64_t selector)
+/* A data segment register that user code has loaded by itself. */
+static void segment_take(struct vcpu *v, enum segreg s, uint16_t selector)
 {
     struct segment seg;
 
-    if (v->seg[s].selector == selector)
-        return;
-    if (!v->ops->user_segment(v, (uint16_t)selector, &seg))
-        seg = (struct segment){
-            .selector = (uint16_t)selector, .attr = v->seg[s].attr, .limit = v->seg[s].limit};
-    v->seg[s] = seg;
+    if (v->seg[s].selector != selector && v->ops->user_segment(v, selector, &seg))
+        v->seg[s] = seg;
 }
 
-bool state_take(struct direct *d, struct space *sp, struct vcpu *v, void *xsave)
+/* Whether CS and SS are what user code can have come to. */
+static bool selectors_take(struct vcpu *v, uint16_t cs, uint16_t ss)
 {
-    const struct stub_regs *r = &d->regs;
+    struct segment code = v->seg[SEG_CS], stack = v->seg[SEG_SS];
+
+    if (cs != HOST_CS_64 && cs != HOST_CS_32)
+        return false;
+    if ((cs != code.selector && !v->ops->user_segment(v, cs, &code)) ||
+        (ss != stack.selector && !v->ops->user_segment(v, ss, &stack)))
+        return false;
+    v->seg[SEG_CS] = code;
+    v->seg[SEG_SS] = stack;
+    return true;
+}
+
+enum state state_take(struct space *sp, struct vcpu *v, void *xsave)
+{
+    const struct stub_frame *f = state_at(sp, sp->frame, sizeof(*f));
+    const struct stub_record *r = &sp->stub.slot->record;
+    uint64_t fs_base = r->fs_base, gs_base = r->gs_base;
     uint64_t *g = v->gpr;
 
-    g[RAX] = r->rax;
-    g[RCX] = r->rcx;
-    g[RDX] = r->rdx;
-    g[RBX] = r->rbx;
-    g[RSP] = r->rsp;
-    g[RBP] = r->rbp;
-    g[RSI] = r->rsi;
-    g[RDI] = r->rdi;
-    g[R8] = r->r8;
-    g[R9] = r->r9;
-    g[R10] = r->r10;
-    g[R11] = r->r11;
-    g[R12] = r->r12;
-    g[R13] = r->r13;
-    g[R14] = r->r14;
-    g[R15] = r->r15;
-    v->rip = r->rip;
-    v->rflags = (v->rflags & ~FLAGS_USER) | (r->eflags & FLAGS_USER);
-    sp->flag_id = r->eflags & FLAG_ID;
-    segment_take(v, SEG_CS, r->cs);
-    segment_take(v, SEG_SS, r->ss);
-    segment_take(v, SEG_DS, r->ds);
-    segment_take(v, SEG_ES, r->es);
-    segment_take(v, SEG_FS, r->fs);
-    segment_take(v, SEG_GS, r->gs);
-    v->fs_base = v->seg[SEG_FS].base = r->fs_base;
-    v->gs_base = v->seg[SEG_GS].base = r->gs_base;
-    return fpu_take(d, sp, xsave);
+    bool odd = f->rip - STUB_CODE < STUB_END_OFFSET;
+
+    if (sp->stub.event.arg != sp->frame || !gva_canonical(GVA(fs_base)) || !gva_canonical(GVA(gs_base)) ||
+        !selectors_take(v, f->cs, f->ss))
+        return STATE_NONE;
+    g[RAX] = f->rax;
+    g[RCX] = f->rcx;
+    g[RDX] = f->rdx;
+    g[RBX] = f->rbx;
+    g[RSP] = f->rsp;
+    g[RBP] = f->rbp;
+    g[RSI] = f->rsi;
+    g[RDI] = f->rdi;
+    g[R8] = f->r8;
+    g[R9] = f->r9;
+    g[R10] = f->r10;
+    g[R11] = f->r11;
+    g[R12] = f->r12;
+    g[R13] = f->r13;
+    g[R14] = f->r14;
+    g[R15] = f->r15;
+    if (odd) /* where the cookie goes */
+        g[RAX] = g[RDI] = g[R8] = g[R14] = 0;
+    v->rip = f->cs == HOST_CS_64 ? f->rip : (uint32_t)f->rip;
+    v->rflags = (v->rflags & ~FLAGS_USER) | (f->eflags & FLAGS_USER);
+    if (!odd) { /* there is code in our page that loads these */
+        segment_take(v, SEG_DS, r->ds);
+        segment_take(v, SEG_ES, r->es);
+        segment_take(v, SEG_FS, r->fs);
+        segment_take(v, SEG_GS, r->gs);
+        v->fs_base = v->seg[SEG_FS].base = fs_base;
+        v->gs_base = v->seg[SEG_GS].base = gs_base;
+    }
+    fpu_image(xsave, state_at(sp, sp->fpstate, XSAVE_AVX_END));
+    return odd ? STATE_ODD : STATE_TAKEN;
 }

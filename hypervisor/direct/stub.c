@@ -1,207 +1,191 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Stubs as processes: attaching, forking, ending them, and having them make system calls.
+ * Stubs as processes: having them stop, go on, make system calls, and end.
  *
- * Only the thread that has attached to a template may touch it and its stubs: ptrace binds them to it. All of
- * them die with it.
+ * A stub stops by a call of which we are notified (seccomp_unotify(2)); until it is answered it is in the
+ * host's kernel. One that user code is not in has all signals blocked, but for a template, which waits
+ * outside of its signal handler. Whoever is interrupted there stops anew, and the old notification is void.
  */
 #include <errno.h>
+#include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/rawsys.h"
 #include "direct/internal.h"
 
-#define EVENT(status) ((unsigned)(status) >> 16)
+#define RECORD_HAS(offset, field) \
+    _Static_assert((offset) == offsetof(struct stub_record, field), "as stub_code.S has it")
 
-long stub_ptrace(long request, int pid, const void *addr, void *data)
-{
-    return rawsys6(SYS_ptrace, request, pid, (long)addr, (long)data, 0, 0);
-}
+RECORD_HAS(RECORD_FS_BASE, fs_base);
+RECORD_HAS(RECORD_GS_BASE, gs_base);
+RECORD_HAS(RECORD_NEW_FS_BASE, new_fs_base);
+RECORD_HAS(RECORD_NEW_GS_BASE, new_gs_base);
+RECORD_HAS(RECORD_FLAGS, flags);
+RECORD_HAS(RECORD_FRAME, frame);
+RECORD_HAS(RECORD_DS, ds);
+RECORD_HAS(RECORD_ES, es);
+RECORD_HAS(RECORD_FS, fs);
+RECORD_HAS(RECORD_GS, gs);
+RECORD_HAS(RECORD_NEW_DS, new_ds);
+RECORD_HAS(RECORD_NEW_ES, new_es);
+RECORD_HAS(RECORD_NEW_FS, new_fs);
+RECORD_HAS(RECORD_NEW_GS, new_gs);
+RECORD_HAS(RECORD_LOAD, load);
+_Static_assert(sizeof(struct stub_call) == STUB_CALL_SIZE, "as stub_code.S has it");
+_Static_assert(offsetof(struct stub_slot, descs) == STUB_DESCS_OFFSET - STUB_CALLS_OFFSET, "layout.h");
+_Static_assert(offsetof(struct stub_slot, state) == STUB_STATE_OFFSET - STUB_CALLS_OFFSET, "layout.h");
+_Static_assert(sizeof(struct stub_slot) == STUB_END_OFFSET - STUB_CALLS_OFFSET, "layout.h");
 
-enum stub_stop stub_wait(int pid, int *status)
-{
-    long ret;
-
-    *status = 0;
-    do
-        ret = rawsys6(SYS_wait4, pid, (long)status, __WALL, 0, 0, 0);
-    while (ret == -EINTR);
-    if (ret < 0 || !WIFSTOPPED(*status))
-        return STUB_GONE;
-    return EVENT(*status) == PTRACE_EVENT_EXIT ? STUB_DYING : STUB_STOPPED;
-}
-
-long stub_ask(long request, struct space *sp, const void *addr, void *data)
-{
-    long err = stub_ptrace(request, sp->pid, addr, data);
-    int status;
-
-    if (err != -ESRCH)
-        return err;
-    sp->dying = true;
-    return stub_wait(sp->pid, &status) == STUB_DYING ? stub_ptrace(request, sp->pid, addr, data) : -ESRCH;
-}
-
-void stub_add_call(struct direct *d, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t e, uint64_t f,
+void stub_add_call(struct stub *s, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t e, uint64_t f,
                    uint64_t g)
 {
-    d->template->calls[d->nr_calls++] = (struct stub_call){nr, {a, b, c, e, f, g}};
+    s->slot->calls[s->nr_calls++] = (struct stub_call){nr, {a, b, c, e, f, g}};
 }
 
-void stub_reap(int pid)
+static bool answer(struct direct *d, struct stub *s, int64_t value, int error)
 {
-    int status;
+    struct seccomp_notif_resp r = {.id = s->id, .val = value, .error = error};
 
-    do
-        stub_ptrace(PTRACE_CONT, pid, NULL, NULL);
-    while (stub_wait(pid, &status) != STUB_GONE);
+    if (rawsys6(SYS_ioctl, d->template->listener, SECCOMP_IOCTL_NOTIF_SEND, (long)&r, 0, 0, 0) < 0)
+        return false;
+    s->id = 0;
+    return true;
 }
 
-bool stub_is_dying(int pid)
+bool stub_go(struct direct *d, struct stub *s, int64_t ending)
 {
-    int status;
-
-    return rawsys6(SYS_wait4, pid, (long)&status, __WALL | WNOHANG, 0, 0, 0) != 0;
+    s->slot->calls[s->nr_calls].nr = (uint64_t)ending;
+    if (!answer(d, s, (int64_t)host.cookie, 0))
+        return false;
+    s->nr_calls = 0;
+    return true;
 }
 
-bool stub_has_signal(int pid)
+enum stub_stop stub_refuse(struct direct *d, struct stub *s)
 {
-    const struct __ptrace_peeksiginfo_args first = {.nr = 1};
-    siginfo_t info;
-
-    return stub_ptrace(PTRACE_PEEKSIGINFO, pid, &first, &info) > 0;
+    answer(d, s, 0, -EPERM);
+    return stub_wait(d, s);
 }
 
-/* Runs the stub's own code at the label with the d->nr_calls calls. As stub_do_calls(). */
-static int own_code(struct direct *d, int pid, const char *label, long *result, int *child)
+/* Which of ours has this process id; one that isn't known yet is the newborn. */
+static struct stub *stub_of(struct direct *d, int pid)
 {
-    struct stub_regs r = {
-        .rip = stub_address(label),
-        .rsp = STUB_CALLS, /* for stub_code_flags */
-        .rbx = STUB_CALLS,
-        .r12 = STUB_CALLS + d->nr_calls * sizeof(struct stub_call),
-        .cs = HOST_CS_64,
-        .ss = HOST_DS,
-        .eflags = FLAG_IF | 2,
-        .orig_rax = ~0UL,
-    };
+    if (d->template->stub.pid == pid)
+        return &d->template->stub;
+    for (unsigned i = 0; i < SPACES; i++)
+        if (d->space[i].stub.pid == pid)
+            return &d->space[i].stub;
+    d->newborn.pid = pid;
+    return &d->newborn;
+}
 
-    d->nr_calls = 0;
-    if (stub_ptrace(PTRACE_SETREGS, pid, NULL, &r) < 0)
-        return -1;
+/* Takes the notification that is there. */
+static struct stub *notification_take(struct direct *d)
+{
+    struct seccomp_notif n;
+    struct stub *s;
+
+    memset(&n, 0, sizeof(n));
+    if (rawsys6(SYS_ioctl, d->template->listener, SECCOMP_IOCTL_NOTIF_RECV, (long)&n, 0, 0, 0) < 0)
+        return NULL; /* we, or it, have been interrupted */
+    s = stub_of(d, (int)n.pid);
+    s->id = n.id;
+    s->event = (struct stub_event){.what = (unsigned)n.data.args[0], .arg = n.data.args[1]};
+    return s;
+}
+
+enum stub_stop stub_wait(struct direct *d, struct stub *s)
+{
+    struct pollfd fds[] = {{.fd = d->template->listener, .events = POLLIN},
+                           {.fd = s->pidfd, .events = POLLIN}};
+
     for (;;) {
-        int status;
-
-        if (stub_is_dying(pid) || stub_ptrace(PTRACE_CONT, pid, NULL, NULL) < 0)
-            return -1;
-        if (stub_wait(pid, &status) != STUB_STOPPED)
-            return -1;
-        if (EVENT(status) == PTRACE_EVENT_FORK && child) {
-            unsigned long message = 0;
-
-            stub_ptrace(PTRACE_GETEVENTMSG, pid, NULL, &message);
-            *child = (int)message;
-        }
-        if (EVENT(status) || WSTOPSIG(status) != SIGTRAP)
-            continue; /* a late kick, or a signal that somebody has sent: neither concerns the stub */
-        if (stub_ptrace(PTRACE_GETREGS, pid, NULL, &r) < 0)
-            return -1;
-        if (r.rip == stub_address(stub_code_done))
-            break;
+        if (rawsys6(SYS_poll, (long)fds, ARRAY_SIZE(fds), -1, 0, 0, 0) < 0)
+            continue; /* a signal of ours: if it concerns the stub it has been told */
+        if (fds[0].revents & POLLIN && notification_take(d) == s)
+            return STUB_STOPPED;
+        if (fds[1].revents)
+            return STUB_GONE;
     }
-    *result = (long)r.rax;
-    return (int)((r.rbx - STUB_CALLS) / sizeof(struct stub_call));
 }
 
-int stub_do_calls(struct direct *d, int pid, long *result, int *child)
+bool stub_do_calls(struct direct *d, struct stub *s, long *result)
 {
-    return own_code(d, pid, stub_code_calls, result, child);
+    *result = 0;
+    while (!stub_go(d, s, CALLS_STOP))
+        if (stub_wait(d, s) == STUB_GONE)
+            return false;
+    if (stub_wait(d, s) == STUB_GONE)
+        return false;
+    if (s->event.what == STUB_DONE || s->event.what == STUB_FAILED)
+        *result = (long)s->event.arg;
+    return s->event.what == STUB_DONE;
 }
 
-bool stub_set_flag_id(struct direct *d, int pid, uint64_t id)
+/*
+ * Has a stub that has just been forked take to its own slot: the calls for that it finds in the template's,
+ * those that follow already in its own. Stopped by a signal then. False: it isn't.
+ */
+static bool move_in(struct direct *d, struct stub *s, struct stub_slot *slot)
 {
-    d->nr_calls = 0;
-    *(uint64_t *)d->template->calls = id | FLAG_IF | 2;
-    return own_code(d, pid, stub_code_flags, &(long){0}, NULL) == 0;
+    const uint64_t at = (uint64_t)((const char *)slot - (const char *)d->template->slots);
+    const uint64_t state = offsetof(struct stub_slot, state);
+    struct stub old = {.slot = d->template->slots};
+
+    stub_add_call(&old, SYS_mmap, STUB_STATE, sizeof(slot->state), PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_FIXED, STUB_SLOTS_FD, at + state);
+    stub_add_call(&old, SYS_mmap, STUB_CALLS, state, PROT_READ, MAP_SHARED | MAP_FIXED, STUB_SLOTS_FD, at);
+    memset(slot, 0, sizeof(*slot)); /* another process's */
+    s->slot = slot;
+    s->slot_at = at;
+    s->nr_calls = old.nr_calls;
+    stub_add_call(s, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
+    return stub_go(d, s, CALLS_TRAP) && stub_wait(d, s) == STUB_STOPPED && s->event.what == SIGTRAP;
 }
 
-/* One call, whose result it is. */
-static long one_call(struct direct *d, int pid, uint64_t nr, uint64_t a, uint64_t b)
+int stub_make(struct direct *d, struct stub *s, struct stub_slot *slot)
 {
-    long result;
-
-    d->nr_calls = 0;
-    stub_add_call(d, nr, a, b, 0, 0, 0, 0);
-    return stub_do_calls(d, pid, &result, NULL) < 0 ? -ESRCH : result;
-}
-
-int stub_attach(struct direct *d, int pid)
-{
-    const uintptr_t options =
-        PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL;
-    long err = stub_ptrace(PTRACE_SEIZE, pid, NULL, (void *)options);
-    int status;
-
-    if (err < 0)
-        return (int)err;
-    stub_ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
-    if (stub_wait(pid, &status) != STUB_STOPPED)
-        return -ESRCH;
-    /*
-     * What is left of the hypervisor's memory; and what the stubs will see of the guest's is for nobody else
-     * of this user to look at.
-     */
-    err = one_call(d, pid, SYS_munmap, 0, STUB_CODE);
-    if (!err)
-        err = one_call(d, pid, SYS_munmap, STUB_END, USER_END - STUB_END);
-    if (!err)
-        err = one_call(d, pid, SYS_prctl, PR_SET_DUMPABLE, 0);
-    return (int)err;
-}
-
-void stub_detach(struct direct *d, int pid)
-{
-    struct stub_regs r;
-
-    /* Who attaches next must be allowed to. */
-    if (one_call(d, pid, SYS_prctl, PR_SET_DUMPABLE, 1) || stub_ptrace(PTRACE_GETREGS, pid, NULL, &r) < 0)
-        return;
-    r.rip = stub_address(stub_code_park);
-    stub_ptrace(PTRACE_SETREGS, pid, NULL, &r);
-    stub_ptrace(PTRACE_DETACH, pid, NULL, NULL);
-}
-
-int stub_make(struct direct *d)
-{
-    int pid = d->template->pid, child = 0, status;
-    long result;
+    struct stub *t = &d->template->stub;
+    long pid;
 
     /* CLONE_PARENT: our own child, so that waiting for it is all that has to be done when it ends. */
-    d->nr_calls = 0;
-    stub_add_call(d, SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0);
-    switch (stub_do_calls(d, pid, &result, &child)) {
-    case 1:
-        break;
-    case 0:
-        return (int)result;
-    default:
-        return -ESRCH;
-    }
-    if (!child || stub_wait(child, &status) != STUB_STOPPED)
-        return -ESRCH;
-    return child;
+    d->newborn = (struct stub){0};
+    stub_add_call(t, SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0);
+    if (!stub_do_calls(d, t, &pid))
+        return pid < 0 ? (int)pid : -ESRCH;
+    *s = (struct stub){
+        .pid = (int)pid,
+        .pidfd = (int)rawsys6(SYS_pidfd_open, pid, 0, 0, 0, 0, 0),
+        .id = d->newborn.id,
+        .slot = t->slot,
+    };
+    if ((s->id || stub_wait(d, s) == STUB_STOPPED) && s->pidfd >= 0 && move_in(d, s, slot))
+        return 0;
+    stub_end(d, s);
+    return -EAGAIN;
 }
 
-void stub_end(struct direct *d, int pid)
+void stub_end(struct direct *d, struct stub *s)
 {
-    d->nr_calls = 0;
-    stub_add_call(d, SYS_exit_group, 0, 0, 0, 0, 0, 0);
-    (void)stub_do_calls(d, pid, &(long){0}, NULL); /* until it stops once more, on its way out */
-    stub_reap(pid);
+    int status;
+
+    s->nr_calls = 0;
+    stub_add_call(s, SYS_exit_group, 0, 0, 0, 0, 0, 0);
+    while (!stub_go(d, s, CALLS_STOP))
+        if (stub_wait(d, s) == STUB_GONE)
+            break;
+    while (rawsys6(SYS_wait4, s->pid, (long)&status, __WALL, 0, 0, 0) == -EINTR)
+        continue;
+    if (s->pidfd >= 0)
+        rawsys6(SYS_close, s->pidfd, 0, 0, 0, 0, 0);
+    s->pid = 0;
 }

@@ -59,8 +59,8 @@ enum engine_exec {
  */
 int engine_exec_prepare(enum engine_exec how, unsigned vcpus, const char **why);
 
-/* The processes that vCPUs' threads will attach to (ptrace): their number, and ids in pids[]. */
-unsigned engine_exec_pids(int pids[MAX_VCPUS]);
+/* Whether there are processes to run user code in (direct/). */
+bool engine_exec_has_stubs(void);
 
 /* Another of the guest's threads runs now, or may: user_task() has a new value. Own thread, light. */
 void engine_task_changed(struct vcpu *v);

@@ -193,9 +193,9 @@ int engine_exec_prepare(enum engine_exec how, unsigned vcpus, const char **why)
     return err;
 }
 
-unsigned engine_exec_pids(int pids[MAX_VCPUS])
+bool engine_exec_has_stubs(void)
 {
-    return engine_exec == EXEC_TRANSLATE ? 0 : direct_pids(pids);
+    return engine_exec != EXEC_TRANSLATE;
 }
 
 int engine_thread_start(struct vcpu *v)

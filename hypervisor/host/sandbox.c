@@ -14,17 +14,15 @@
 
 #include <asm/prctl.h>
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#include <asm/ptrace-abi.h> /* after sys/ptrace.h, which declares the same names otherwise */
 
 /* Allowed whatever the arguments are. docs/security.md says of each who makes it. */
 static const int plain_calls[] = {
@@ -137,28 +135,28 @@ static int allow_values(scmp_filter_ctx f)
 }
 
 /*
- * Direct execution: attaching to the processes that have been made for it, and running what is attached;
- * ptrace() can do nothing to any other process then. Where threads run is theirs to choose.
+ * Direct execution: being told of what the processes do that have been made for it, and answering; seeing
+ * them end; and the one signal to them, which ends nothing, whoever gets it. Where threads run is theirs to
+ * choose.
  */
-static int allow_tracing(scmp_filter_ctx f, const struct sandbox_needs *needs)
+static int allow_stubs(scmp_filter_ctx f)
 {
-    static const int requests[] = {PTRACE_PEEKSIGINFO, PTRACE_INTERRUPT,   PTRACE_CONT,
-                                   PTRACE_SYSEMU,      PTRACE_GETREGS,     PTRACE_SETREGS,
-                                   PTRACE_GETREGSET,   PTRACE_SETREGSET,   PTRACE_GETSIGINFO,
-                                   PTRACE_DETACH,      PTRACE_GETEVENTMSG, PTRACE_SET_THREAD_AREA};
+    static const struct {
+        int call;
+        struct scmp_arg_cmp arg;
+    } rows[] = {
+        {SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, SECCOMP_IOCTL_NOTIF_RECV)},
+        {SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, SECCOMP_IOCTL_NOTIF_SEND)},
+        {SCMP_SYS(tgkill), SCMP_A2(SCMP_CMP_EQ, SIGURG)},
+        {SCMP_SYS(pidfd_open), SCMP_A1(SCMP_CMP_EQ, 0)},
+    };
     static const int calls[] = {SCMP_SYS(wait4), SCMP_SYS(sched_setaffinity), SCMP_SYS(getcpu)};
     int err = 0;
 
-    if (!needs->nr_tracees)
-        return 0;
-    for (unsigned i = 0; i < ARRAY_SIZE(requests) && !err; i++)
-        err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ptrace), 1,
-                               SCMP_A0(SCMP_CMP_EQ, (unsigned)requests[i]));
+    for (unsigned i = 0; i < ARRAY_SIZE(rows) && !err; i++)
+        err = seccomp_rule_add_array(f, SCMP_ACT_ALLOW, rows[i].call, 1, &rows[i].arg);
     for (unsigned i = 0; i < ARRAY_SIZE(calls) && !err; i++)
         err = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
-    for (unsigned i = 0; i < needs->nr_tracees && !err; i++)
-        err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ptrace), 2, SCMP_A0(SCMP_CMP_EQ, PTRACE_SEIZE),
-                               SCMP_A1(SCMP_CMP_EQ, (unsigned)needs->tracees[i]));
     return err;
 }
 
@@ -188,8 +186,8 @@ int sandbox_enter(const struct sandbox_needs *needs, const char **why)
         err = allow_plain(f);
     if (!err)
         err = allow_values(f);
-    if (!err)
-        err = allow_tracing(f, needs);
+    if (!err && needs->stubs)
+        err = allow_stubs(f);
     if (!err && needs->exec_mappings)
         err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 0);
     else if (!err)

@@ -13,8 +13,7 @@ int sandbox_prepare(void);
 /* What is needed beyond what every guest needs. */
 struct sandbox_needs {
     bool exec_mappings; /* mmap() of executable memory: a domain that restarts gets new translation caches */
-    const int *tracees; /* processes that threads will attach to, for direct execution (direct/) */
-    unsigned nr_tracees;
+    bool stubs;         /* dealing with the processes of direct execution (direct/) */
 };
 
 /*

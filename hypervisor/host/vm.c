@@ -270,12 +270,10 @@ static void vm_set_reachable(bool reachable)
 static int sandbox_once(struct vm_failure *f)
 {
     const struct vm_config *c = vm.c;
-    int tracees[MAX_VCPUS];
     const struct sandbox_needs needs = {
         .exec_mappings = c->on_poweroff == VM_RESTART || c->on_reboot == VM_RESTART ||
                          c->on_crash == VM_RESTART || c->on_watchdog == VM_RESTART,
-        .tracees = tracees,
-        .nr_tracees = engine_exec_pids(tracees),
+        .stubs = engine_exec_has_stubs(),
     };
     const char *why;
     int err;

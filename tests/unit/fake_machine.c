@@ -79,10 +79,9 @@ int engine_exec_prepare(enum engine_exec how, unsigned vcpus, const char **why)
     return 0;
 }
 
-unsigned engine_exec_pids(int pids[MAX_VCPUS])
+bool engine_exec_has_stubs(void)
 {
-    (void)pids;
-    return 0;
+    return false;
 }
 
 struct vcpu *engine_vcpu_create(size_t cache_bytes)

@@ -3,8 +3,8 @@
 /*
  * Every component of the extended state that CPUID offers (x87, SSE, AVX, and AVX-512 or PKRU where they are)
  * is loaded with XRSTOR, has to outlive a system call, a page fault, a signal, a switch to other tasks with
- * other contents, and comes back by XSAVE to the byte, and no byte behind. XSAVEC and XSAVEOPT say the same. A
- * hypervisor that saves less than it offers, or leaves state of one task to the next, fails here.
+ * other contents, and comes back by XSAVE to the byte, and no byte behind. XSAVEC and XSAVEOPT say the same.
+ * A hypervisor that saves less than it offers, or leaves state of one task to the next, fails here.
  */
 #include "check.h"
 
