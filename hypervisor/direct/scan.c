@@ -24,9 +24,9 @@
  * not show; it gains nothing else.
  */
 #include <Zydis/Zydis.h>
-#include <emmintrin.h>
 #include <stddef.h>
 #include <string.h>
+#include <tmmintrin.h>
 
 #include "direct/internal.h"
 
@@ -113,46 +113,75 @@ static bool insn_refused(const ZydisDecodedInstruction *i, const uint8_t *bytes,
 
 /*
  * Decodes from p on, to the place and a bit beyond: does it come upon a refused instruction? end: of what is
- * known.
+ * known. known[]: what was found out from each byte of the lead on; a decoding that falls into step with an
+ * earlier one ends as that did.
  */
-static bool decoding_meets(const ZydisDecoder *decoder, const uint8_t *p, const uint8_t *place,
-                           const uint8_t *end)
+enum { UNKNOWN, MEETS, PASSES };
+
+static bool decoding_meets(const ZydisDecoder *decoder, const uint8_t *p, const uint8_t *lead,
+                           const uint8_t *place, const uint8_t *end, uint8_t *known)
 {
+    uint8_t way[LEAD + 1];
+    unsigned steps = 0;
+    uint8_t found = PASSES;
+
     while (p <= place) {
         ZydisDecodedInstruction i;
 
+        if (known[p - lead] != UNKNOWN) {
+            found = known[p - lead];
+            break;
+        }
+        way[steps++] = (uint8_t)(p - lead);
         if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder, NULL, p, (size_t)(end - p), &i))) {
             p++;
             continue;
         }
-        if (insn_refused(&i, p, decoder == &decoder_32))
-            return true;
+        if (insn_refused(&i, p, decoder == &decoder_32)) {
+            found = MEETS;
+            break;
+        }
         p += i.length;
     }
-    return false;
+    while (steps > 0)
+        known[way[--steps]] = found;
+    return found == MEETS;
 }
 
 static bool place_refused(const ZydisDecoder *decoder, const uint8_t *start, const uint8_t *place,
                           const uint8_t *end)
 {
     const uint8_t *lead = place - start < (ptrdiff_t)LEAD ? start : place - LEAD;
+    uint8_t known[LEAD + 1] = {UNKNOWN};
     unsigned meet = 0;
 
     if (place - lead < (ptrdiff_t)LEAD_STARTS)
         return true; /* what lies before is another page's, and may change without this one */
     for (unsigned i = 0; i < LEAD_STARTS; i++)
-        meet += decoding_meets(decoder, lead + i, place, end);
+        meet += decoding_meets(decoder, lead + i, lead, place, end, known);
     return 2 * meet >= LEAD_STARTS;
 }
 
-/* Which of the 16 bytes at p one of the instructions may begin with: a bit each. */
-static unsigned beginnings(const uint8_t *p)
+/*
+ * Which of the 16 bytes at p one of the instructions may begin with, going by that byte and the next one: a bit
+ * each. Two look-ups by half a byte say whether the next is one of bytes_suspect()'s. (The translator asks the
+ * host for BMI2; what has that has SSSE3.)
+ */
+__attribute__((target("ssse3"))) static unsigned beginnings(const uint8_t *p)
 {
+    const __m128i of_low = _mm_setr_epi8(2, 2, 1, 2, 4, 2, 0, 8, 0, 0, 0, 0, 0, 0, 1, 0);
+    const __m128i of_high = _mm_setr_epi8(2, 0, 0, 4, 0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 0, 0);
+    const __m128i half = _mm_set1_epi8(15);
     const __m128i bytes = _mm_loadu_si128((const __m128i *)p);
-    const __m128i hits = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x0f)),
-                                      _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)0xcd)));
+    const __m128i next = _mm_bsrli_si128(bytes, 1); /* of the last one nothing is known */
+    const __m128i classes =
+        _mm_and_si128(_mm_shuffle_epi8(of_low, _mm_and_si128(next, half)),
+                      _mm_shuffle_epi8(of_high, _mm_and_si128(_mm_srli_epi16(next, 4), half)));
+    const unsigned escapes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x0f)));
+    const unsigned others = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(classes, _mm_setzero_si128()));
+    const unsigned ints = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)0xcd)));
 
-    return (unsigned)_mm_movemask_epi8(hits);
+    return (escapes & (~others | 0x8000)) | ints;
 }
 
 /* Looks at places [from, to) of the n bytes at start; n is a multiple of 16, and to at most n - SCAN_SEAM. */
