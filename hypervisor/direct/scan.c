@@ -9,6 +9,7 @@
  *   0f ae /4 to /6   XSAVE, XRSTOR, XSAVEOPT } in memory: they handle what the host's XCR0 has, so the area
  *   0f c7 /4         XSAVEC                  } would be too small (XSAVEC faults on all of it, whatever it
  *                                              stores), and of no use to the translator
+ *   0f 01 ee, ef     RDPKRU, WRPKRU: guests have no protection keys, and the host's kernel needs ours
  *   0f 01 f9         RDTSCP } TSC_AUX is the number of the host's CPU
  *   f3 0f c7 /7      RDPID  }
  *   0f 01, 0f 00     SGDT, SIDT, SMSW, SLDT, STR, where nothing makes them fault (UMIP)
@@ -64,7 +65,7 @@ static bool bytes_suspect(const uint8_t *p, bool wide)
     case 0x05:
         return wide;
     case 0x01:
-        return p[2] == 0xd0 || p[2] == 0xf9 || (!host.umip && (p[2] >> 3 & 7) <= 4);
+        return p[2] == 0xd0 || p[2] == 0xf9 || (p[2] & 0xfe) == 0xee || (!host.umip && (p[2] >> 3 & 7) <= 4);
     case 0xae:
         return host.xcr0_more && p[2] >> 6 != 3 && in_range(p[2] >> 3 & 7, 4, 6);
     case 0xc7:
@@ -85,6 +86,8 @@ static bool insn_refused(const ZydisDecodedInstruction *i, const uint8_t *bytes,
     case ZYDIS_MNEMONIC_XGETBV:
     case ZYDIS_MNEMONIC_RDTSCP:
     case ZYDIS_MNEMONIC_RDPID:
+    case ZYDIS_MNEMONIC_RDPKRU:
+    case ZYDIS_MNEMONIC_WRPKRU:
     case ZYDIS_MNEMONIC_SYSENTER:
         return true;
     case ZYDIS_MNEMONIC_XSAVE:

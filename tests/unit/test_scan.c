@@ -48,6 +48,7 @@ START_TEST(instructions)
     ck_assert(ALONE("\x48\x0f\x03\x00", false)); /* lsl rax, [rax] */
     ck_assert(ALONE("\x0f\x01\xd0", false));     /* xgetbv */
     ck_assert(ALONE("\x0f\x01\xf9", false));     /* rdtscp */
+    ck_assert(ALONE("\x0f\x01\xef", false));     /* wrpkru */
     ck_assert(ALONE("\xf3\x0f\xc7\xf8", false)); /* rdpid rax */
     ck_assert(ALONE("\x0f\x34", false));         /* sysenter */
     ck_assert(ALONE("\xcd\x80", false));         /* int 0x80 */
