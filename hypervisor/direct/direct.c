@@ -234,14 +234,29 @@ static enum next on_stop(struct run *r)
     }
 }
 
-/* User code's part of the time from resuming the stub to its stop: all but the shortest such time of late. */
-static void stay_account(struct direct *d, uint64_t ticks)
+/* The lowest of late: goes down at once, and up slowly. */
+static void lowest(uint64_t *low, uint64_t ticks)
 {
-    if (ticks < d->shortest || d->shortest == 0)
-        d->shortest = ticks;
+    if (ticks < *low || *low == 0)
+        *low = ticks;
     else
-        d->shortest += d->shortest / 256;
-    d->user_ticks += ticks > d->shortest ? ticks - d->shortest : 0;
+        *low += *low / 256;
+}
+
+/*
+ * User code's part of the time from resuming the stub to its stop: all but the shortest such time of late, and
+ * as much for each call that the stub made before as the shortest that had some.
+ */
+static void stay_account(struct direct *d, uint64_t ticks, unsigned calls)
+{
+    uint64_t ways;
+
+    if (calls)
+        lowest(&d->shortest_call, (ticks > d->shortest ? ticks - d->shortest : 0) / calls);
+    else
+        lowest(&d->shortest, ticks);
+    ways = d->shortest + calls * d->shortest_call;
+    d->user_ticks += ticks > ways ? ticks - ways : 0;
 }
 
 /*
@@ -256,7 +271,7 @@ static enum next resume(struct run *r)
     enum stub_stop stop;
     bool went;
 
-    r->calls = s->nr_calls > 0;
+    r->calls = s->nr_calls;
     went = stub_go(d, s, CALLS_RESUME);
     stop = stub_wait(d, s);
 
@@ -266,7 +281,7 @@ static enum next resume(struct run *r)
         r->gone = stop == STUB_GONE;
         return r->gone ? leave(r, DIRECT_TRANSLATE) : NEXT_RESUME;
     }
-    stay_account(d, ticks);
+    stay_account(d, ticks, r->calls);
     place_after(d, r->sp, ticks);
     return stop == STUB_STOPPED ? on_stop(r) : lost(r);
 }

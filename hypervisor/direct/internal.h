@@ -203,14 +203,15 @@ struct direct {
     /* place.c: whose stub's use of the CPU is being looked at, since when, and how long it has run. */
     const struct space *watched;
     uint64_t watch_tsc, watch_ns, watch_used, watch_ticks;
-    uint64_t user_ticks;  /* of user code, in this direct_run() */
-    uint64_t shortest;    /* ticks from resuming a stub to its stop, the lowest of late */
-    uint64_t cpus[16];    /* where this thread may run, as sched_getaffinity() had it */
-    bool no_stubs;        /* the template is gone */
-    unsigned flips;       /* how often a page may turn from code to data before it is too often */
-    uint64_t flips_since; /* TSC */
-    unsigned forgeries;   /* calls with a wrong cookie, stops that are none of the kernel's making */
-    struct stub newborn;  /* has stopped, and isn't known yet */
+    uint64_t user_ticks;    /* of user code, in this direct_run() */
+    uint64_t shortest;      /* ticks from resuming a stub to its stop, the lowest of late */
+    uint64_t shortest_call; /* what a call adds to that, the lowest of late */
+    uint64_t cpus[16];      /* where this thread may run, as sched_getaffinity() had it */
+    bool no_stubs;          /* the template is gone */
+    unsigned flips;         /* how often a page may turn from code to data before it is too often */
+    uint64_t flips_since;   /* TSC */
+    unsigned forgeries;     /* calls with a wrong cookie, stops that are none of the kernel's making */
+    struct stub newborn;    /* has stopped, and isn't known yet */
     struct direct_stats *stats;
 };
 

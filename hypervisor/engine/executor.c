@@ -127,6 +127,7 @@ static void judge_direct(struct engine_vcpu *e, struct task *t)
         t->failures = 0;
         t->gain /= 2;
         t->cost /= 2;
+        t->weight = (7 * t->weight + WEIGHT_ONE) / 8; /* what was new code then is known by now */
     }
 }
 
