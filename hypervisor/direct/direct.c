@@ -244,8 +244,8 @@ static void lowest(uint64_t *low, uint64_t ticks)
 }
 
 /*
- * User code's part of the time from resuming the stub to its stop: all but the shortest such time of late, and
- * as much for each call that the stub made before as the shortest that had some.
+ * User code's part of the time from resuming the stub to its stop: all but the shortest such time of late,
+ * and as much for each call that the stub made before as the shortest that had some.
  */
 static void stay_account(struct direct *d, uint64_t ticks, unsigned calls)
 {

@@ -166,9 +166,9 @@ static bool place_refused(const ZydisDecoder *decoder, const uint8_t *start, con
 }
 
 /*
- * Which of the 16 bytes at p one of the instructions may begin with, going by that byte and the next one: a bit
- * each. Two look-ups by half a byte say whether the next is one of bytes_suspect()'s. (The translator asks the
- * host for BMI2; what has that has SSSE3.)
+ * Which of the 16 bytes at p one of the instructions may begin with, going by that byte and the next one: a
+ * bit each. Two look-ups by half a byte say whether the next is one of bytes_suspect()'s. (The translator
+ * asks the host for BMI2; what has that has SSSE3.)
  */
 __attribute__((target("ssse3"))) static unsigned beginnings(const uint8_t *p)
 {
