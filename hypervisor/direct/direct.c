@@ -283,7 +283,12 @@ static enum next resume(struct run *r)
     }
     stay_account(d, ticks, r->calls);
     place_after(d, r->sp, ticks);
-    return stop == STUB_STOPPED ? on_stop(r) : lost(r);
+    if (stop == STUB_STOPPED)
+        return on_stop(r);
+    if (s->slot->record.left)
+        return lost(r);
+    r->gone = true; /* and with it nothing: all that it was to take to user code is still here */
+    return leave(r, DIRECT_TRANSLATE);
 }
 
 /* Enters the stub, and stays until something concerns the engine. */

@@ -54,6 +54,7 @@ struct stub_record {
     uint64_t frame; /* where sigreturn finds it: 8 above its address */
     uint16_t ds, es, fs, gs, new_ds, new_es, new_fs, new_gs;
     uint64_t load; /* the new selectors are to be loaded */
+    uint64_t left; /* it is on its way to user code; not yet: 0 */
 };
 
 /*
@@ -107,6 +108,7 @@ struct stub {
     uint64_t id; /* of the notification that it waits for an answer to; 0: it runs */
     struct stub_event event;
     unsigned nr_calls; /* that it is to make when it goes on */
+    unsigned written;  /* how many are in the slot since it went on last */
     struct stub_slot *slot;
     uint64_t slot_at; /* in the file of slots */
 };

@@ -43,6 +43,7 @@
 #define RECORD_NEW_FS      60
 #define RECORD_NEW_GS      62
 #define RECORD_LOAD        64
+#define RECORD_LEFT        72
 
 /* What a stub says first when it stops, unless that is a signal's number. */
 #define STUB_DONE   0x100 /* the calls; then the last one's result */

@@ -189,6 +189,8 @@ bool state_put(struct space *sp, struct vcpu *v, const void *xsave)
     struct stub_record *r = &sp->stub.slot->record;
     const uint64_t *g = v->gpr;
 
+    if (sp->stub.nr_calls == 0) /* none that wants them */
+        memset(sp->stub.slot->descs, 0, HOST_TLS_NR * sizeof(struct user_desc));
     if (tls_matters(v) && !tls_put(sp, v))
         return false;
     f->uc_flags = FRAME_FP_XSTATE | FRAME_SS | FRAME_STRICT_SS;
@@ -217,7 +219,9 @@ bool state_put(struct space *sp, struct vcpu *v, const void *xsave)
     f->eflags = (v->rflags & FLAGS_FRAME) | FLAG_IF | 2;
     f->cs = v->seg[SEG_CS].selector;
     f->ss = v->seg[SEG_SS].selector;
-    f->gs = f->fs = 0; /* nobody looks at them */
+    f->gs = f->fs = 0;                            /* nobody looks at them */
+    f->err = f->trapno = f->oldmask = f->cr2 = 0; /* another process's, maybe */
+    memset(&f->info, 0, sizeof(f->info));
     f->fpstate = sp->fpstate;
     *r = (struct stub_record){
         .fs_base = r->fs_base,

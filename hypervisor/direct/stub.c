@@ -40,6 +40,7 @@ RECORD_HAS(RECORD_NEW_ES, new_es);
 RECORD_HAS(RECORD_NEW_FS, new_fs);
 RECORD_HAS(RECORD_NEW_GS, new_gs);
 RECORD_HAS(RECORD_LOAD, load);
+RECORD_HAS(RECORD_LEFT, left);
 _Static_assert(sizeof(struct stub_call) == STUB_CALL_SIZE, "as stub_code.S has it");
 _Static_assert(offsetof(struct stub_slot, descs) == STUB_DESCS_OFFSET - STUB_CALLS_OFFSET, "layout.h");
 _Static_assert(offsetof(struct stub_slot, state) == STUB_STATE_OFFSET - STUB_CALLS_OFFSET, "layout.h");
@@ -63,7 +64,12 @@ static bool answer(struct direct *d, struct stub *s, int64_t value, int error)
 
 bool stub_go(struct direct *d, struct stub *s, int64_t ending)
 {
+    /* What is left of longer lists may be another process's, which had the same page-table base. */
+    if (s->written > s->nr_calls)
+        memset(&s->slot->calls[s->nr_calls + 1], 0, (s->written - s->nr_calls) * sizeof(struct stub_call));
+    s->written = s->nr_calls;
     s->slot->calls[s->nr_calls].nr = (uint64_t)ending;
+    memset(s->slot->calls[s->nr_calls].arg, 0, sizeof(s->slot->calls[0].arg));
     if (!answer(d, s, (int64_t)host.cookie, 0))
         return false;
     s->nr_calls = 0;
@@ -147,7 +153,7 @@ static bool move_in(struct direct *d, struct stub *s, struct stub_slot *slot)
     memset(slot, 0, sizeof(*slot)); /* another process's */
     s->slot = slot;
     s->slot_at = at;
-    s->nr_calls = old.nr_calls;
+    s->written = s->nr_calls = old.nr_calls;
     stub_add_call(s, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
     return stub_go(d, s, CALLS_TRAP) && stub_wait(d, s) == STUB_STOPPED && s->event.what == SIGTRAP;
 }

@@ -89,6 +89,7 @@ end_of_calls:
 
 resume:
         leaq    stub_code + STUB_STATE_OFFSET(%rip), %rbx
+        movq    $1, RECORD_LEFT(%rbx)
         cmpq    $0, RECORD_LOAD(%rbx)
         je      1f
         movw    RECORD_NEW_DS(%rbx), %ds

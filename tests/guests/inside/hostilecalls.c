@@ -62,11 +62,14 @@ WAY(by_syscall_hidden, HIDDEN("0x0f, 0x05"));
 WAY(by_int80, "int $0x80\n");
 WAY(by_int80_hidden, HIDDEN("0xcd, 0x80"));
 WAY(by_sysenter, "sysenter\n");
+WAY(by_sysenter_hidden, HIDDEN("0x0f, 0x34"));
 #else
 WAY(by_int80, "int $0x80\n");
 WAY(by_int80_hidden, HIDDEN_32("0xcd, 0x80"));
 WAY(by_sysenter, AS_VDSO(SYSENTER_32 "sysenter\n"));
+WAY(by_sysenter_hidden, AS_VDSO(SYSENTER_32 HIDDEN_32("0x0f, 0x34")));
 WAY(by_syscall, AS_VDSO(SYSCALL_32 "syscall\n"));
+WAY(by_syscall_hidden, AS_VDSO(SYSCALL_32 HIDDEN_32("0x0f, 0x05")));
 #endif
 
 /*
@@ -82,12 +85,11 @@ static const struct way {
 #ifdef __x86_64__
     {"syscall", by_syscall, 1, 1, 1},   {"hidden syscall", by_syscall_hidden, 1, 1, 0},
     {"int 0x80", by_int80, 1, 0, 0},    {"hidden int 0x80", by_int80_hidden, 0, 0, 1},
-    {"sysenter", by_sysenter, 0, 0, 0},
+    {"sysenter", by_sysenter, 0, 0, 0}, {"hidden sysenter", by_sysenter_hidden, 0, 0, 0},
 #else
-    {"int 0x80", by_int80, 1, 0, 1},
-    {"hidden int 0x80", by_int80_hidden, 1, 0, 0},
-    {"sysenter", by_sysenter, 0, 0, 1},
-    {"syscall", by_syscall, 0, 0, 1},
+    {"int 0x80", by_int80, 1, 0, 1},    {"hidden int 0x80", by_int80_hidden, 1, 0, 0},
+    {"sysenter", by_sysenter, 0, 0, 1}, {"hidden sysenter", by_sysenter_hidden, 0, 0, 0},
+    {"syscall", by_syscall, 0, 0, 1},   {"hidden syscall", by_syscall_hidden, 0, 0, 0},
 #endif
 };
 

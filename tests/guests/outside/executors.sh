@@ -18,7 +18,7 @@ if ! grep -q '^direct execution: yes' "$work/out"; then
     exit 0
 fi
 
-hostile=hostile,hostilecalls,hostilepages,hostilestate,hostileload
+hostile=hostile,hostilecalls,hostileplace,hostilepages,hostilestate,hostileload
 others=memory,pagestorm,signals,signalstorm,siginfo,edges,threads,processes,jit,smc,fpstate,xstate,singlestep
 others=$others,compat,entry32,segments,vsyscall,tracer
 

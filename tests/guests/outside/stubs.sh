@@ -13,10 +13,15 @@ if ! grep -q '^direct execution: yes' "$work/out"; then
     exit 0
 fi
 
-# stubs: the processes of the guest's user code, but for those that others are made from: the oldest a vCPU.
-stubs() {
+# kill_stubs: those that user code of the guest runs in, which are all but the oldest: that one the others are
+# made from. At one moment of the guest, or whoever waits for one of the killed would run in the next.
+kill_stubs() {
     guest=$(pgrep -P "$session_pid" -x diptych || echo "$session_pid")
-    pgrep -P "$guest" | tail -n +2
+    kill -STOP "$guest"
+    for stub in $(pgrep -P "$guest" | grep -v -x "$(pgrep -o -P "$guest")"); do
+        kill -KILL "$stub" && killed=$((killed + 1))
+    done
+    kill -CONT "$guest"
 }
 
 # shellcheck disable=SC2086
@@ -29,14 +34,15 @@ if ! session_expect 1 '^guest: ready' 60; then
 fi
 session_type 'count() { i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); done; }'
 session_type 'spin() { while count; do [ $i = 3000 ] || echo "guest: wrong $i"; done; }'
+# The shell mustn't be among those that run: it waits for a child, which says so and waits for a line.
+session_type 'sleeps() { grep -q "^State:.S" /proc/$$/status; }'
+session_type 'ask() { until sleeps; do :; done; echo "guest: alive"; read line; }'
 killed=0
 for round in 1 2 3 4 5 6 7 8; do
-    session_type 'spin & sleep 1; echo "guest: alive"'
+    session_type 'spin & sleep 1; (ask)'
     session_expect "$round" '^guest: alive' 30 || break
-    # The shell waits for its next line by now, so what runs is one of the others.
-    for stub in $(stubs); do
-        kill -KILL "$stub" && killed=$((killed + 1))
-    done
+    kill_stubs
+    session_type ':'
 done
 session_type 'echo "guest: the end"; poweroff -f'
 session_expect 1 '^guest: the end' 30
