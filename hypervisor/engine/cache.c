@@ -54,6 +54,8 @@ void cache_insert(struct engine_vcpu *e, uint32_t index)
     c->block_hash[h] = index + 1;
     b->frame_next = c->frame_hash[f];
     c->frame_hash[f] = index + 1;
+    if (b->movable)
+        copy_note(c, index);
 }
 
 struct block *cache_block_at(struct engine_vcpu *e, uint64_t host_pc)
@@ -260,10 +262,12 @@ void cache_flush(struct engine_vcpu *e)
     c->nr_blocks = 0;
     c->nr_exits = 0;
     c->nr_infos = 0;
+    c->nr_places = 0;
     c->nr_pages = 0;
     __builtin_memset(c->block_hash, 0, sizeof(c->block_hash));
     __builtin_memset(c->frame_hash, 0, sizeof(c->frame_hash));
     __builtin_memset(c->page_hash, 0, sizeof(c->page_hash));
+    __builtin_memset(c->like, 0, sizeof(c->like));
     __builtin_memset(c->page_seen, 0, sizeof(c->page_seen));
     for (unsigned n = 0; n < NR_VIEWS; n++)
         view_forget_code(e, n);

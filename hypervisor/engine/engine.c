@@ -63,9 +63,9 @@ static void translate_job(void *arg)
 
 static bool cache_nearly_full(const struct code_cache *c)
 {
-    return c->size - c->used < 65536 || c->max_blocks - c->nr_blocks < 16 ||
-           c->max_exits - c->nr_exits < 256 || c->max_infos - c->nr_infos < 256 ||
-           c->max_pages - c->nr_pages < 16;
+    return c->size - c->used < BLOCK_MAX_HOST_BYTES || c->max_blocks - c->nr_blocks < 16 ||
+           c->max_exits - c->nr_exits < BLOCK_MAX_EXITS || c->max_infos - c->nr_infos < BLOCK_MAX_INFOS ||
+           c->max_places - c->nr_places < BLOCK_MAX_PLACES || c->max_pages - c->nr_pages < 16;
 }
 
 /* The frame that holds the code at va in this view. */
@@ -125,6 +125,8 @@ static struct block *find_block(struct engine_vcpu *e, uint64_t va, uint32_t mod
                 cache_page_id(e, va2, b->mfn2, e->cur_view);
         }
     }
+    if (!b)
+        b = copy_block(e, va, mfn, mode);
     if (b)
         return b;
     job.mfn = mfn;

@@ -103,6 +103,7 @@ void engine_heavy_call(struct vcpu *v, void (*fn)(void *), void *arg);
 /* X(field, what is counted), since the vCPU was made. */
 #define ENGINE_STATS(X)                     \
     X(blocks, "blocks translated")          \
+    X(copied, "blocks copied")              \
     X(guest_bytes, "guest code bytes")      \
     X(host_bytes, "host code bytes")        \
     X(invalidated, "blocks invalidated")    \

@@ -15,8 +15,8 @@
 
 #include "engine/internal.h"
 
-#define CACHE_DEFAULT  (64UL << 20) /* address space; memory is taken as blocks are made */
-#define SHADOW_SIZE    (1UL << 20)  /* return addresses of one view: 131072 nested calls */
+#define CACHE_DEFAULT  (128UL << 20) /* address space; memory is taken as blocks are made */
+#define SHADOW_SIZE    (1UL << 20)   /* return addresses of one view: 131072 nested calls */
 #define ALT_STACK_SIZE 65536
 
 const char *engine_host_missing(void)
@@ -58,13 +58,15 @@ int cache_init(struct engine_vcpu *e, size_t bytes)
     c->max_blocks = (uint32_t)(c->size / 128);
     c->max_exits = c->max_blocks * 3;
     c->max_infos = c->max_blocks * 8;
-    c->max_pages = 65536;
+    c->max_places = c->max_blocks * 8;
+    c->max_pages = 1u << 18;
     c->base = map(c->size, PROT_READ | PROT_WRITE | PROT_EXEC);
     c->blocks = map(c->max_blocks * sizeof(*c->blocks), PROT_READ | PROT_WRITE);
     c->exits = map(c->max_exits * sizeof(*c->exits), PROT_READ | PROT_WRITE);
     c->infos = map(c->max_infos * sizeof(*c->infos), PROT_READ | PROT_WRITE);
+    c->places = map(c->max_places * sizeof(*c->places), PROT_READ | PROT_WRITE);
     c->pages = map(c->max_pages * sizeof(*c->pages), PROT_READ | PROT_WRITE);
-    if (!c->base || !c->blocks || !c->exits || !c->infos || !c->pages)
+    if (!c->base || !c->blocks || !c->exits || !c->infos || !c->places || !c->pages)
         return -ENOMEM;
     return 0;
 }
@@ -81,6 +83,8 @@ void cache_destroy(struct engine_vcpu *e)
         munmap(c->exits, c->max_exits * sizeof(*c->exits));
     if (c->infos)
         munmap(c->infos, c->max_infos * sizeof(*c->infos));
+    if (c->places)
+        munmap(c->places, c->max_places * sizeof(*c->places));
     if (c->pages)
         munmap(c->pages, c->max_pages * sizeof(*c->pages));
 }

@@ -11,8 +11,10 @@
  *    when much of it had to be translated. If by then the time that the translator must have lost for each
  *    entry was more than a round trip, it moves to direct execution. The time that the kernel took is in this
  *    figure: a task that is slow because its system calls are will be sent back soon.
- *  - What the translator loses is the time in which it translates, and about half of the rest. A compiler,
- *    which executes much code and little of it often, loses most by the former.
+ *  - What the translator loses is the time in which it translates, and about two thirds of the rest: code
+ *    that isn't executed often, which is what tasks have that enter their kernel, takes some three times as
+ *    long as on the bare CPU. A compiler, which executes much code and little of it often, loses most by the
+ *    former.
  *  - In direct execution user code's time and everything else's are measured. From what it was like when it
  *    was translated follows how much longer that would take; where it is less than what the rest costs, the
  *    task goes back, and is not tried again for a while, which grows with each failure.
@@ -33,6 +35,7 @@
 #define ROUND_TRIP_FIRST     MICROSECONDS(15)         /* before one has been seen */
 #define LOSS_UP(exits, trip) ((exits) * (trip)*3 / 2) /* what it must have lost to be moved */
 #define WEIGHT_ONE           16ul
+#define WEIGHT_SETTLED       (2ul * WEIGHT_ONE) /* translated code takes three times as long */
 #define WEIGHT_MAX           (8ul * WEIGHT_ONE)
 #define RETRY                MICROSECONDS(40000) /* a failure costs less than a tenth of that */
 #define RETRY_DOUBLED        2u                  /* times, at most */
@@ -94,13 +97,13 @@ static void judge_translated(struct engine_vcpu *e, struct task *t)
 {
     uint64_t now = __builtin_ia32_rdtsc();
     uint64_t ticks = t->ticks + (now - e->exec.since);
-    uint64_t half = (ticks - (t->making < ticks ? t->making : ticks)) / 2;
-    uint64_t loss = t->making + half;
+    uint64_t bare = (ticks - (t->making < ticks ? t->making : ticks)) / 3; /* what it would take there */
+    uint64_t loss = t->making + 2 * bare;
 
     if (ticks < JUDGE_TRANSLATED && t->making < JUDGE_MAKING)
         return;
     if (LOSS_UP(t->exits, round_trip(&e->exec)) < loss && now >= t->not_before) {
-        uint64_t weight = half ? loss * WEIGHT_ONE / half : WEIGHT_MAX;
+        uint64_t weight = bare ? loss * WEIGHT_ONE / bare : WEIGHT_MAX;
 
         t->direct = true;
         t->weight = weight < WEIGHT_MAX ? weight : WEIGHT_MAX;
@@ -127,7 +130,7 @@ static void judge_direct(struct engine_vcpu *e, struct task *t)
         t->failures = 0;
         t->gain /= 2;
         t->cost /= 2;
-        t->weight = (7 * t->weight + WEIGHT_ONE) / 8; /* what was new code then is known by now */
+        t->weight = (7 * t->weight + WEIGHT_SETTLED) / 8; /* what was new code then is known by now */
     }
 }
 

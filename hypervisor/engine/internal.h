@@ -182,6 +182,26 @@ struct exit_rec {
 /* In hot.flags: the flags are what the running block's recipe says. */
 #define FLAGS_BY_RECIPE 0x0002
 
+/*
+ * A constant in a block's code that depends on where the block is, so that the block can be copied to other
+ * addresses (copy.c).
+ */
+enum place_kind {
+    PLACE_ADDRESS, /* 64 bits: an address of the guest's that moves with the block */
+    PLACE_MINUS,   /* 64 bits: minus such an address */
+    PLACE_INDEX,   /* 32 bits: tlb_index() of such an address */
+    PLACE_RTAG,    /* disp32: its entry in that array of the view */
+    PLACE_WTAG,
+    PLACE_HOST,
+    PLACE_ITLB,
+    PLACE_EXIT, /* 32 bits: the number of one of the block's exits */
+};
+
+struct place {
+    uint16_t at; /* from the block's host_off */
+    uint8_t kind;
+};
+
 struct block {
     uint64_t va;
     uint64_t mfn;
@@ -189,13 +209,15 @@ struct block {
     uint32_t mode;
     uint32_t host_off, host_len;
     uint32_t entry_host, entry_saved, verify; /* offsets in the cache */
-    uint32_t info;                            /* index of the first insn_info */
+    uint32_t info;                            /* index of the first insn_info: copies share them */
+    uint32_t first_place;                     /* and these */
     uint32_t first_exit;
     uint32_t hash_next, frame_next; /* 1 + index */
     uint32_t incoming;              /* 1 + exit index */
-    uint16_t nr_exits, nr_insns;
+    uint16_t nr_exits, nr_insns, nr_places;
     uint16_t guest_len;
     uint8_t ends_in_ret;
+    uint8_t movable;           /* its places are all that depends on its address */
     struct flag_recipe recipe; /* of its jump back to its own start */
     uint8_t dead;
 };
@@ -207,9 +229,16 @@ struct code_page {
     uint32_t next; /* 1 + index; its id is index + 1 */
 };
 
-#define BLOCK_HASH 65536
+#define BLOCK_HASH 262144
 #define FRAME_HASH 16384
-#define PAGE_HASH  8192
+#define PAGE_HASH  65536
+#define LIKE_HASH  32768
+
+/* What is to be free before a block is made or copied. */
+#define BLOCK_MAX_HOST_BYTES 65536u
+#define BLOCK_MAX_EXITS      256u
+#define BLOCK_MAX_INFOS      256u
+#define BLOCK_MAX_PLACES     1024u
 
 struct code_cache {
     uint8_t *base;
@@ -220,11 +249,14 @@ struct code_cache {
     uint32_t nr_exits, max_exits;
     struct insn_info *infos;
     uint32_t nr_infos, max_infos;
+    struct place *places;
+    uint32_t nr_places, max_places;
     struct code_page *pages;
     uint32_t nr_pages, max_pages;
     uint32_t block_hash[BLOCK_HASH];
     uint32_t frame_hash[FRAME_HASH];
     uint32_t page_hash[PAGE_HASH];
+    uint32_t like[LIKE_HASH]; /* by code and mode, whatever its address: a movable block, 1 + index */
     uint64_t page_seen[NR_VIEWS][TLB_ENTRIES / 64]; /* by tlb_index(): no bit, no code page */
 };
 
@@ -422,6 +454,17 @@ void cache_unlink(struct engine_vcpu *e, uint32_t exit);
 void cache_unlink_block_exits(struct engine_vcpu *e, struct block *b);
 /* The instruction of b whose code holds host_pc. */
 const struct insn_info *cache_insn_at(struct engine_vcpu *e, const struct block *b, uint64_t host_pc);
+
+/* ---- copy.c ---- */
+/* Whether a block of this address and mode may be one to copy, or a copy. */
+bool block_may_move(uint64_t va, uint32_t mode);
+/* Notes a movable block as the one to copy. */
+void copy_note(struct code_cache *c, uint32_t index);
+/*
+ * Makes the block of va by copying one of the same code and mode at another address; NULL: there is none.
+ * There is room for it.
+ */
+struct block *copy_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, uint32_t mode);
 
 /* ---- tlb.c ---- */
 enum tlb_result { TLB_OK, TLB_FAULT, TLB_CAREFUL };

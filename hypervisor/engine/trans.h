@@ -50,7 +50,8 @@ struct slow_path {
         *end;     /* of the code of an instruction that engine_tlb_miss_word() can do; NULL: not such a one */
     unsigned reg; /* and its guest register, */
     bool xchg;    /* and whether it is XCHG */
-    bool known;   /* the probe is emit_probe_known()'s, of this address */
+    bool known;   /* the probe is emit_probe_known()'s, of this address, */
+    bool moves;   /* which moves with the block */
     uint64_t address;
 };
 
@@ -96,6 +97,7 @@ struct trans {
     enum flags_at flags;
     bool starts_dead; /* nobody can see the flags that the block starts with */
     bool done;        /* the block has ended */
+    bool movable;     /* the block may be copied to other addresses: its places are noted */
     bool probe_ss;    /* the address being probed is relative to SS: a bad one is #SS */
     enum { REGION_OPEN, REGION_CLOSED, REGION_BAD } region; /* trans_recipe.c */
     uint32_t region_writes;
@@ -261,12 +263,18 @@ bool trans_stack(struct trans *t);
 bool trans_special(struct trans *t);
 
 /* ---- translate.c ---- */
+/* Notes the constant that has just been emitted as one that depends on the block's address. */
+void note_place(struct trans *t, enum place_kind kind);
+/* dst := an address that moves with the block. */
+void emit_mov_address(struct trans *t, unsigned dst, uint64_t address);
 /* The block's instruction of this index, decoded ahead; NULL if the block can't go that far. */
 const struct insn *insn_ahead(struct trans *t, unsigned index);
 /* Whether CPUID shows the guest what the instruction needs.  UD2 and its like have their own way. */
 bool insn_offered(const struct trans *t, const struct insn *in);
 /* Whether the domain's CPU has the feature; true where there is no domain (tests of the engine alone). */
 bool trans_offers(const struct trans *t, enum cpu_feature f);
+/* T0 := the exit's number. */
+void emit_exit_number(struct trans *t, uint32_t exit);
 uint32_t new_exit(struct trans *t, enum exit_kind kind, uint64_t target);
 /* Ends the block with an unconditional exit. */
 void end_exit(struct trans *t, enum exit_kind kind, uint64_t target, unsigned vector);

@@ -10,13 +10,16 @@
  */
 #include "engine/trans.h"
 
-static uint64_t branch_target(const struct trans *t)
+static uint64_t branch_target(struct trans *t)
 {
     const struct insn *in = t->in;
     uint64_t target = in->va + in->d.length + (uint64_t)in->op[0].imm.value.s;
 
-    if (mode64(t))
+    if (mode64(t)) {
+        if (in->d.operand_width == 16)
+            t->movable = false;
         return in->d.operand_width == 16 ? target & 0xffff : target;
+    }
     return in->d.operand_width == 16 ? target & 0xffff : (uint32_t)target;
 }
 
@@ -66,14 +69,14 @@ static unsigned stack_width(const struct trans *t)
     return mode64(t) ? 8 : t->in->d.operand_width == 16 ? 2 : 4;
 }
 
-/* mov t->mem, value of the given width; both scratch registers may change. */
-static void emit_store_imm(struct trans *t, uint64_t value, unsigned width)
+/* mov t->mem, address that moves with the block, of the given width; both scratch registers may change. */
+static void emit_store_address(struct trans *t, uint64_t value, unsigned width)
 {
     struct emit *m = &t->m;
 
     if (width == 8 && !fits_s32(value)) {
         mem_collapse(t);
-        emit_mov_imm(m, T1, value);
+        emit_mov_address(t, T1, value);
         emit_op_t(t, 0x89, true, T1);
         return;
     }
@@ -95,7 +98,7 @@ static void push_return(struct trans *t)
 
     flags_need_saved(t); /* also where a group has probed: so they are when the callee returns */
     emit_stack_access(t, -(int32_t)w, w, true);
-    emit_store_imm(t, t->next, w);
+    emit_store_address(t, t->next, w);
     emit_lea(&t->m, mode64(t), HOST_GUEST_RSP, HOST_GUEST_RSP, NO_REG, 0, -(int32_t)w);
 }
 
@@ -153,7 +156,7 @@ static void emit_canonical_check(struct trans *t)
     over = m->p++;
     i = new_exit(t, EXIT_KIND_EXCEPTION, t->in->va);
     t->e->cache.exits[i].vector = VEC_GP;
-    emit_mov_imm(m, T0, i);
+    emit_exit_number(t, i);
     emit_jmp_gs(m, OFF_STUBS + 8 * STUB_LINK_SAVED);
     emit_fix8(over, m->p);
 }

@@ -99,7 +99,12 @@ void emit_offset(struct trans *t, const ZydisDecodedOperand *op, int32_t extra)
     if (op->mem.base == ZYDIS_REGISTER_RIP || op->mem.base == ZYDIS_REGISTER_EIP) {
         uint64_t a = t->in->va + t->in->d.length + (uint64_t)disp;
 
-        emit_mov_imm(m, T0, w ? a : (uint32_t)a);
+        if (w) {
+            emit_mov_address(t, T0, a);
+        } else {
+            t->movable = false;
+            emit_mov_imm(m, T0, (uint32_t)a);
+        }
         return;
     }
     if (op->mem.base != ZYDIS_REGISTER_NONE)
@@ -181,8 +186,8 @@ void emit_probe(struct trans *t, const uint8_t *retry, unsigned size, bool write
     emit_gs_index8(m, 0x8b, true, T1, T1, view + VIEW_HOST);
 }
 
-/* Whether the operand's linear address is known now. */
-static bool address_known(struct trans *t, const ZydisDecodedOperand *op, uint64_t *a)
+/* Whether the operand's linear address is known now. *moves: it moves with the block. */
+static bool address_known(struct trans *t, const ZydisDecodedOperand *op, uint64_t *a, bool *moves)
 {
     bool rip = op->mem.base == ZYDIS_REGISTER_RIP || op->mem.base == ZYDIS_REGISTER_EIP;
     unsigned bits = t->in->d.address_width;
@@ -191,8 +196,11 @@ static bool address_known(struct trans *t, const ZydisDecodedOperand *op, uint64
         return false;
     *a = (op->mem.disp.has_displacement ? (uint64_t)op->mem.disp.value : 0) +
          (rip ? t->in->va + t->in->d.length : 0);
-    if (bits < 64)
+    *moves = rip;
+    if (bits < 64) {
         *a &= bits == 32 ? 0xffffffff : 0xffff;
+        t->movable &= !rip;
+    }
     if (op->mem.segment == ZYDIS_REGISTER_GS && kernel_gs_known(t->e, t->mode)) {
         t->e->kernel_gs_used = true;
         *a += t->e->kernel_gs;
@@ -205,7 +213,7 @@ static bool address_known(struct trans *t, const ZydisDecodedOperand *op, uint64
  * The probe of a known address, whose entry is known, too: one comparison does, for the access is known not
  * to leave its page.  cmp gs:[tag], page; jne slow; mov rcx, gs:[host]
  */
-static void emit_probe_known(struct trans *t, uint64_t a, bool write)
+static void emit_probe_known(struct trans *t, uint64_t a, bool moves, bool write)
 {
     struct emit *m = &t->m;
     uint32_t view = OFF_VIEWS + t->view * VIEW_SIZE, i = tlb_index(a);
@@ -217,11 +225,21 @@ static void emit_probe_known(struct trans *t, uint64_t a, bool write)
         e32(m, (uint32_t)(a & PAGE_MASK));
     } else {
         emit_mov_imm(m, T0, a & PAGE_MASK);
+        if (moves)
+            note_place(t, PLACE_ADDRESS);
         emit_gs(m, 0x39, true, T0, tag);
+        if (moves)
+            note_place(t, write ? PLACE_WTAG : PLACE_RTAG);
     }
-    t->slow[t->nr_slow++] = (struct slow_path){
-        .from = emit_jcc32(m, 5), .retry = retry, .write = write, .known = true, .address = a};
+    t->slow[t->nr_slow++] = (struct slow_path){.from = emit_jcc32(m, 5),
+                                               .retry = retry,
+                                               .write = write,
+                                               .known = true,
+                                               .moves = moves,
+                                               .address = a};
     emit_load_gs(m, T0, view + VIEW_HOST + 8 * i);
+    if (moves)
+        note_place(t, PLACE_HOST);
     t->mem = (struct host_mem){.base = T0, .index = NO_REG, .disp = (int32_t)(a & ~PAGE_MASK)};
 }
 
@@ -229,12 +247,13 @@ void emit_access(struct trans *t, const ZydisDecodedOperand *op, unsigned size, 
 {
     const uint8_t *retry;
     uint64_t a;
+    bool moves;
 
     if (group_access(t))
         return;
     flags_before_probe(t);
-    if (!t->careful && address_known(t, op, &a) && (a & ~PAGE_MASK) + size <= PAGE_SIZE) {
-        emit_probe_known(t, a, write);
+    if (!t->careful && address_known(t, op, &a, &moves) && (a & ~PAGE_MASK) + size <= PAGE_SIZE) {
+        emit_probe_known(t, a, moves, write);
         return;
     }
     retry = t->m.p;

@@ -32,7 +32,7 @@ static void trans_lea(struct trans *t)
         return;
     }
     if (by_rip && h != NO_REG && dst->size == 64 && t->in->d.address_width == 64) {
-        emit_mov_imm(m, h, t->next + (uint64_t)src->mem.disp.value);
+        emit_mov_address(t, h, t->next + (uint64_t)src->mem.disp.value);
         return;
     }
     flat.mem.segment = ZYDIS_REGISTER_DS; /* LEA takes the offset only */

@@ -45,10 +45,32 @@ uint32_t new_exit(struct trans *t, enum exit_kind kind, uint64_t target)
     return i;
 }
 
+void note_place(struct trans *t, enum place_kind kind)
+{
+    struct code_cache *c = &t->e->cache;
+    unsigned size = kind == PLACE_ADDRESS || kind == PLACE_MINUS ? 8 : 4;
+
+    if (t->movable)
+        c->places[c->nr_places++] =
+            (struct place){.at = (uint16_t)(t->m.p - size - t->start), .kind = (uint8_t)kind};
+}
+
+void emit_mov_address(struct trans *t, unsigned dst, uint64_t address)
+{
+    emit_mov_imm(&t->m, dst, address);
+    note_place(t, PLACE_ADDRESS);
+}
+
+void emit_exit_number(struct trans *t, uint32_t exit)
+{
+    emit_mov_imm(&t->m, T0, exit);
+    note_place(t, PLACE_EXIT);
+}
+
 /* mov ecx, exit; jmp gs:[stub] */
 static void emit_leave(struct trans *t, uint32_t exit)
 {
-    emit_mov_imm(&t->m, T0, exit);
+    emit_exit_number(t, exit);
     emit_jmp_gs(&t->m,
                 OFF_STUBS + 8 * (t->e->cache.exits[exit].flags_host ? STUB_LINK_HOST : STUB_LINK_SAVED));
 }
@@ -69,6 +91,7 @@ static void emit_page_check(struct trans *t, uint32_t exit, uint64_t target)
     uint32_t slot = itlb_index(t->view, target);
 
     emit_load_gs32(m, T0, OFF_VIEWS + t->view * VIEW_SIZE + VIEW_ITLB + 4 * slot);
+    note_place(t, PLACE_ITLB);
     e8(m, 0x8d); /* lea ecx, [rcx - id] */
     e8(m, 0x89);
     t->e->cache.exits[exit].id_off = off_of(t, m->p);
@@ -194,6 +217,7 @@ void emit_indirect_mark(struct trans *t, int32_t rsp_change)
     t->e->cache.exits[i].rsp_change = rsp_change;
     emit_gs(&t->m, 0xc7, false, 0, OFF_LAST_INDIRECT);
     e32(&t->m, i);
+    note_place(t, PLACE_EXIT);
 }
 
 static void emit_jc_jump(struct trans *t, bool call)
@@ -236,13 +260,16 @@ void emit_indirect(struct trans *t, bool call)
     emit_jc_jump(t, call);
 }
 
-/* T0 += value, leaving flags alone; T1 may change. */
-static void emit_add(struct trans *t, uint64_t value)
+/* T0 += or -= an address that moves with the block, leaving flags alone; T1 may change. */
+static void emit_add_address(struct trans *t, uint64_t address, bool minus)
 {
+    uint64_t value = minus ? -address : address;
+
     if (fits_s32(value)) {
         emit_lea(&t->m, true, T0, T0, NO_REG, 0, (int32_t)value);
     } else {
         emit_mov_imm(&t->m, T1, value);
+        note_place(t, minus ? PLACE_MINUS : PLACE_ADDRESS);
         emit_lea(&t->m, true, T0, T0, T1, 0, 0);
     }
 }
@@ -261,11 +288,11 @@ void emit_return_site(struct trans *t, uint64_t ret_va)
         t->done = true;
         return;
     }
-    emit_add(t, -ret_va);
+    emit_add_address(t, ret_va, true);
     i = new_exit(t, LINK_SITE, ret_va);
     t->e->cache.exits[i].patch_off = off_of(t, m->p);
     ok = emit_jrcxz(m);
-    emit_add(t, ret_va);
+    emit_add_address(t, ret_va, false);
     emit_jc_jump(t, false);
     emit_fix8(ok, m->p);
 }
@@ -279,7 +306,11 @@ static void emit_slow_paths(struct trans *t)
         emit_fix32(s->from, t->m.p);
         if (s->known) { /* what the stubs expect: the address ^ tag, and the index */
             emit_mov_imm(&t->m, T0, s->address);
+            if (s->moves)
+                note_place(t, PLACE_ADDRESS);
             emit_mov_imm(&t->m, T1, tlb_index(s->address));
+            if (s->moves)
+                note_place(t, PLACE_INDEX);
             emit_gs_index8(&t->m, 0x33, true, T0, T1,
                            OFF_VIEWS + t->view * VIEW_SIZE + (s->write ? VIEW_WTAG : VIEW_RTAG));
         }
@@ -318,12 +349,12 @@ static void emit_entries(struct trans *t)
     struct emit *m = &t->m;
 
     t->b->verify = off_of(t, m->p);
-    emit_add(t, -t->va);
+    emit_add_address(t, t->va, true);
     {
         uint8_t *ok = emit_jrcxz(m);
 
         /* not this block's address: the full target again, and ask C */
-        emit_add(t, t->va);
+        emit_add_address(t, t->va, false);
         emit_jmp_gs(m, OFF_STUBS + 8 * STUB_IND_MISS);
         emit_fix8(ok, m->p);
     }
@@ -527,6 +558,7 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
     t->view = mode & MODE_USER ? VIEW_USER : VIEW_KERNEL;
     t->careful = mode & MODE_CAREFUL;
     t->done = false;
+    t->movable = block_may_move(va, mode);
     t->region = REGION_OPEN;
     t->region_writes = 0;
     t->recipe.kind = RECIPE_NONE;
@@ -542,6 +574,7 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
         .host_off = off_of(t, t->start),
         .info = c->nr_infos,
         .first_exit = c->nr_exits,
+        .first_place = c->nr_places,
     };
     watch_frame(e, mfn);
     if (!find_second_page(t))
@@ -570,6 +603,8 @@ struct block *translate_block(struct engine_vcpu *e, uint64_t va, uint64_t mfn, 
     tails_at = t->m.p;
     emit_tails(t);
     t->b->host_len = (uint32_t)(t->m.p - t->start);
+    t->b->nr_places = (uint16_t)(c->nr_places - t->b->first_place);
+    t->b->movable = t->movable && !t->b->mfn2;
     c->used += t->b->host_len;
     cache_insert(e, c->nr_blocks++);
     if (unlikely(debug.mask & (DEBUG_IN_ASM | DEBUG_OUT_ASM)))

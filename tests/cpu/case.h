@@ -38,6 +38,8 @@ extern const unsigned layout_nr_pages;
 #define STACK_LOW  0x30000000UL     /* 4 pages: -, rw, rw, - */
 #define DATA_HIGH  0x345678000000UL /* 5 pages: -, rw, rw, ro, - */
 #define CODE_HIGH  0x345678100000UL /* 2 pages: rwx, rwx */
+#define CODE_ELSEWHERE \
+    0x12345667000UL /* from there to where they are, too, in a run before the one that counts */
 
 /* Page that holds the address, or NULL. */
 const struct page *layout_find(uint64_t va);

@@ -142,6 +142,22 @@ static void set_memory(const struct test_case *t)
         engine_frame_changed(vcpu, MFN(first_frame.n + i), 0, PAGE_SIZE);
 }
 
+/* Gives the case its memory back, and says so of no more than what has changed. */
+static void restore_memory(const struct test_case *t)
+{
+    static uint8_t image[MEM_BYTES];
+
+    case_image(t, image);
+    for (unsigned i = 0; i < NR_FRAMES; i++) {
+        uint8_t *frame = machine_hva(MFN(first_frame.n + i));
+
+        if (memcmp(frame, image + i * PAGE_SIZE, PAGE_SIZE) == 0)
+            continue;
+        memcpy(frame, image + i * PAGE_SIZE, PAGE_SIZE);
+        engine_frame_changed(vcpu, MFN(first_frame.n + i), 0, PAGE_SIZE);
+    }
+}
+
 /*
  * What a kernel does that starts a program: its pages of code are new, and nothing that is known of those of
  * the last case holds.
@@ -323,6 +339,39 @@ static void outcome_from_exit(const struct test_case *t, struct outcome *out)
     }
 }
 
+static void run_to_end(void)
+{
+    for (;;) {
+        run_with_fpu(vcpu, fpu_in, fpu_out);
+        if (vcpu->exit.reason != EXIT_REQUEST || __atomic_load_n(&timed_out, __ATOMIC_ACQUIRE))
+            break;
+        __atomic_store_n(&vcpu->requests, 0, __ATOMIC_SEQ_CST);
+        memcpy(fpu_in, fpu_out, XSAVE_BYTES);
+    }
+    __atomic_fetch_add(&run_serial, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&kicking, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&vcpu->requests, 0, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Runs the case with its code at another address, whatever comes of it: what is translated there is what the
+ * blocks at its own are copied from (engine/copy.c).
+ */
+static void run_elsewhere(const struct test_case *t)
+{
+    vcpu->rip += CODE_ELSEWHERE;
+    panel_code_elsewhere = true;
+    timed_out = false;
+    __atomic_fetch_add(&run_serial, 1, __ATOMIC_SEQ_CST);
+    run_to_end();
+    panel_code_elsewhere = false;
+    engine_flush_all(vcpu);
+    memcpy(fpu_in, t->init.xsave, XSAVE_BYTES);
+    restore_memory(t);
+    set_state(t);
+    panel_trouble = NULL;
+}
+
 void engine_side_run(const struct test_case *t, uint64_t salt, struct outcome *out)
 {
     uint64_t stops;
@@ -339,20 +388,13 @@ void engine_side_run(const struct test_case *t, uint64_t salt, struct outcome *o
     }
     if (exec != EXEC_TRANSLATE)
         program_starts();
+    else if (t->init.rip >= CODE_HIGH && (salt >> 4 & 1))
+        run_elsewhere(t);
     stops = direct_stops();
     timed_out = false;
     __atomic_store_n(&kicking, (salt >> 1 & 7) == 0, __ATOMIC_RELAXED);
     __atomic_fetch_add(&run_serial, 1, __ATOMIC_SEQ_CST);
-    for (;;) {
-        run_with_fpu(vcpu, fpu_in, fpu_out);
-        if (vcpu->exit.reason != EXIT_REQUEST || __atomic_load_n(&timed_out, __ATOMIC_ACQUIRE))
-            break;
-        __atomic_store_n(&vcpu->requests, 0, __ATOMIC_SEQ_CST);
-        memcpy(fpu_in, fpu_out, XSAVE_BYTES);
-    }
-    __atomic_fetch_add(&run_serial, 1, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&kicking, false, __ATOMIC_RELAXED);
-    __atomic_store_n(&vcpu->requests, 0, __ATOMIC_SEQ_CST);
+    run_to_end();
     ran_directly = direct_stops() != stops;
     if (timed_out)
         out->kind = OUTCOME_TIMEOUT;

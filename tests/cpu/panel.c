@@ -22,6 +22,7 @@ static bool accessed[MAX_PAGES], dirty[MAX_PAGES]; /* by index in layout_pages[]
 static uint32_t version;                           /* of all tables */
 
 const char *panel_trouble;
+bool panel_code_elsewhere;
 
 void panel_start(mfn_t first)
 {
@@ -43,9 +44,12 @@ static bool panel_walk(struct vcpu *v, gva_t a, enum access access, struct trans
 {
     uint32_t code = (v->user_mode ? PFEC_USER : 0) | (access == ACCESS_WRITE ? PFEC_WRITE : 0) |
                     (access == ACCESS_FETCH ? PFEC_FETCH : 0);
+    uint64_t page = a.va & PAGE_MASK;
     unsigned i;
 
-    for (i = 0; i < layout_nr_pages && layout_pages[i].va != (a.va & PAGE_MASK); i++)
+    if (panel_code_elsewhere && page >= CODE_HIGH + CODE_ELSEWHERE)
+        page -= CODE_ELSEWHERE;
+    for (i = 0; i < layout_nr_pages && layout_pages[i].va != page; i++)
         ;
     if (i == layout_nr_pages) {
         /* Linux tells programs that kernel addresses are present (sanitize_error_code()). */

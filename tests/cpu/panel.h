@@ -12,6 +12,9 @@ extern const struct guest_ops panel_ops;
 /* What the engine asked of the panel that it must not ask, or NULL. The caller clears it. */
 extern const char *panel_trouble;
 
+/* The pages at CODE_HIGH are CODE_ELSEWHERE further, too. */
+extern bool panel_code_elsewhere;
+
 /* Once, before anything runs: layout_pages[].frame counts from this frame. */
 void panel_start(mfn_t first_frame);
 
