@@ -56,6 +56,16 @@ static unsigned alignment(unsigned size)
     return part < 16 ? part : 16;
 }
 
+/* True: #AC. */
+static bool misaligned(struct engine_vcpu *e, uint64_t ea, unsigned size)
+{
+    if (!alignment_checked(&e->v) || !(ea & (alignment(size) - 1)))
+        return false;
+    e->helper_leave = HELPER_FAULT;
+    e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_AC, .has_error = true};
+    return true;
+}
+
 /* The elements of a masked operand that count, a bit each. */
 static uint64_t elements_of(uint32_t desc)
 {
@@ -98,6 +108,8 @@ static bool run_begin(struct engine_vcpu *e, struct careful_access *a, unsigned 
         refuse_address(e, ss);
         return false;
     }
+    if (misaligned(e, first, a->element)) /* no more than the elements' alignment is asked for by AMD's CPUs */
+        return false;
     for (uint64_t va = first; a->write && va <= last; va = (va & PAGE_MASK) + PAGE_SIZE)
         if (!e->v.ops->walk(&e->v, GVA(va), ACCESS_WRITE, &t, &f.pfec)) {
             refuse(e, va, f.pfec);
@@ -153,11 +165,8 @@ void *engine_careful_access(uint64_t ea, uint32_t desc)
     watch_data(e, ea, size, write);
     if (!addressable(e, ea, ea + first_part(size) - 1))
         return refuse_address(e, ss);
-    if (alignment_checked(&e->v) && (ea & (alignment(size) - 1))) {
-        e->helper_leave = HELPER_FAULT;
-        e->helper_exit = (struct vcpu_exit){.reason = EXIT_EXCEPTION, .vector = VEC_AC, .has_error = true};
+    if (misaligned(e, ea, size))
         return NULL;
-    }
     if (!e->v.ops->walk(&e->v, GVA(ea), write ? ACCESS_WRITE : ACCESS_READ, &t, &pfec)) {
         refuse(e, ea, pfec);
         return NULL;

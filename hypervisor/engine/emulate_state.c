@@ -277,13 +277,12 @@ static bool read_area(struct engine_vcpu *e, const struct emulated_insn *in, str
     return true;
 }
 
-/* What XRSTOR would fault on (SDM vol. 1, 13.8), with the guest's XCR0 for the host's. */
-static bool xrstor_ok(const struct engine_vcpu *e, const struct state_area *area, uint64_t mask)
+/* What XRSTOR would fault on in the header (SDM vol. 1, 13.8), with the guest's XCR0 for the host's. */
+static bool header_ok(const struct engine_vcpu *e, const struct state_area *area)
 {
     const uint64_t *h = (const uint64_t *)(area->bytes + XSAVE_HEADER);
     uint64_t present = saved(area), xcomp = compacted(area);
     bool compact = xcomp & XCOMP_COMPACT;
-    bool loads_mxcsr = compact ? mask & present & XCR0_SSE : mask & (XCR0_SSE | XCR0_AVX);
 
     if (present & ~e->v.xcr0)
         return false;
@@ -292,7 +291,16 @@ static bool xrstor_ok(const struct engine_vcpu *e, const struct state_area *area
     for (unsigned i = 2; i < 8; i++)
         if (h[i] != 0 && (compact || i < 3))
             return false;
-    return !loads_mxcsr || !(*(const uint32_t *)(area->bytes + AREA_MXCSR) & ~e->mxcsr_mask);
+    return true;
+}
+
+/* And in MXCSR, which it looks at when it has seen that the components are there. */
+static bool mxcsr_ok(const struct engine_vcpu *e, const struct state_area *area, uint64_t mask)
+{
+    uint64_t loads = compacted(area) & XCOMP_COMPACT ? mask & saved(area) & XCR0_SSE
+                                                     : mask & (XCR0_SSE | XCR0_AVX);
+
+    return !loads || !(*(const uint32_t *)(area->bytes + AREA_MXCSR) & ~e->mxcsr_mask);
 }
 
 /* The extended components that are asked for; of those that aren't in use it is only seen that they are there. */
@@ -332,10 +340,12 @@ static enum emulate_result do_xrstor(struct engine_vcpu *e, const struct emulate
         return emulate_raise(e, vector, true);
     if (!read_area(e, in, &copy, 0, XSAVE_SIZE_LEGACY, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
-    if (!xrstor_ok(e, &copy, mask))
+    if (!header_ok(e, &copy))
         return emulate_raise(e, VEC_GP, true);
     if (!read_components(e, in, &copy, mask, &f))
         return emulate_raise_access(e, in->stack_segment, &f);
+    if (!mxcsr_ok(e, &copy, mask))
+        return emulate_raise(e, VEC_GP, true);
     if (put_upper)
         upper_read(&upper, e->v.xcr0);
     if (mask & saved(&copy) & XCR0_X87)

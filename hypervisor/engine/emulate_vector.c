@@ -244,12 +244,38 @@ struct elements {
     uint64_t bits;
 };
 
-static void elements_read(const struct emulated_insn *in, struct elements *m)
+/* Registers as wide as the guest has them, so that what lies above an operand can be kept. */
+static void read_vector(const struct engine_vcpu *e, unsigned n, struct vreg *to)
+{
+    if (e->v.xcr0 & XCR0_AVX512)
+        emulate_read_zmm(n, to);
+    else
+        emulate_read_ymm(n, to);
+}
+
+static void write_vector(const struct engine_vcpu *e, unsigned n, const struct vreg *from)
+{
+    if (e->v.xcr0 & XCR0_AVX512)
+        emulate_write_zmm(n, from);
+    else
+        emulate_write_ymm(n, from);
+}
+
+static void elements_read(const struct engine_vcpu *e, const struct emulated_insn *in, struct elements *m)
 {
     if (in->evex)
         m->bits = emulate_read_mask(in->reg[1]);
     else
-        emulate_read_ymm(in->reg[1], &m->vector);
+        read_vector(e, in->reg[1], &m->vector);
+}
+
+static void elements_write(const struct engine_vcpu *e, const struct emulated_insn *in,
+                           const struct elements *m)
+{
+    if (in->evex)
+        emulate_write_mask(in->reg[1], m->bits);
+    else
+        write_vector(e, in->reg[1], &m->vector);
 }
 
 static bool element_enabled(const struct emulated_insn *in, const struct elements *m, size_t i)
@@ -262,22 +288,6 @@ static void element_done(const struct emulated_insn *in, struct elements *m, siz
     m->bits &= ~(1UL << i);
     for (unsigned k = 0; k < in->element; k++)
         m->vector.b[i * in->element + k] = 0;
-}
-
-static void elements_write(const struct emulated_insn *in, const struct elements *m)
-{
-    if (in->evex)
-        emulate_write_mask(in->reg[1], m->bits);
-    else
-        emulate_write_ymm(in->reg[1], &m->vector);
-}
-
-static void read_vector(const struct emulated_insn *in, unsigned n, struct vreg *to)
-{
-    if (in->evex)
-        emulate_read_zmm(n, to);
-    else
-        emulate_read_ymm(n, to);
 }
 
 /* How many elements a gather or scatter has. */
@@ -297,11 +307,11 @@ static enum emulate_result do_gather(struct engine_vcpu *e, const struct emulate
     struct vreg index, data;
     struct elements mask;
     struct guest_fault f;
-    bool ok = true;
+    bool ok = true, loaded = false;
 
-    read_vector(in, in->reg[0], &data);
-    read_vector(in, in->index, &index);
-    elements_read(in, &mask);
+    read_vector(e, in->reg[0], &data);
+    read_vector(e, in->index, &index);
+    elements_read(e, in, &mask);
     for (size_t i = 0; i < n; i++) {
         if (element_enabled(in, &mask, i)) {
             uint64_t ea = emulate_linear(in, gather_offset(in, &index, i));
@@ -309,6 +319,7 @@ static enum emulate_result do_gather(struct engine_vcpu *e, const struct emulate
             ok = emulate_read(e, in, ea, &data.b[i * size], size, &f);
             if (!ok)
                 break;
+            loaded = true;
         }
         element_done(in, &mask, i);
     }
@@ -316,12 +327,11 @@ static enum emulate_result do_gather(struct engine_vcpu *e, const struct emulate
         mask.bits = 0;
         clear_from(&mask.vector, n * size);
         clear_from(&data, n * size);
+    } else if (in->evex && loaded) {
+        clear_from(&data, in->vector); /* so AMD's CPUs, as soon as they write to the register */
     }
-    if (in->evex)
-        emulate_write_zmm(in->reg[0], &data);
-    else
-        emulate_write_ymm(in->reg[0], &data);
-    elements_write(in, &mask);
+    write_vector(e, in->reg[0], &data);
+    elements_write(e, in, &mask);
     return ok ? EMULATE_DONE : emulate_raise_access(e, in->stack_segment, &f);
 }
 
@@ -336,7 +346,7 @@ static enum emulate_result do_scatter(struct engine_vcpu *e, const struct emulat
 
     emulate_read_zmm(in->reg[0], &data);
     emulate_read_zmm(in->index, &index);
-    elements_read(in, &mask);
+    elements_read(e, in, &mask);
     for (size_t i = 0; i < n && ok; i++) {
         if (!element_enabled(in, &mask, i))
             continue;
@@ -347,7 +357,7 @@ static enum emulate_result do_scatter(struct engine_vcpu *e, const struct emulat
     }
     if (ok)
         mask.bits = 0;
-    elements_write(in, &mask);
+    elements_write(e, in, &mask);
     return ok ? EMULATE_DONE : emulate_raise_access(e, in->stack_segment, &f);
 }
 

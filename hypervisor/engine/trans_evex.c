@@ -42,8 +42,10 @@ static bool faults_whole(const ZydisDecodedInstruction *d)
     case ZYDIS_EXCEPTION_CLASS_E10NF:
     case ZYDIS_EXCEPTION_CLASS_E11NF:
         return true;
-    default:
-        return false;
+    default: /* E4NF, whatever Zydis says */
+        return d->mnemonic == ZYDIS_MNEMONIC_VDBPSADBW || d->mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEQB ||
+               d->mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEINVQB ||
+               d->mnemonic == ZYDIS_MNEMONIC_VCVTNE2PS2BF16;
     }
 }
 
