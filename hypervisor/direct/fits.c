@@ -48,7 +48,7 @@ static bool xcr0_fits(const struct vcpu *v)
 {
     const struct cpu_policy *p = v->domain ? v->domain->cpu_policy : NULL;
 
-    return v->xcr0 & XCR0_AVX && v->xcr0 == (p ? p->xcr0_mask : host.xcr0 & XCR0_GUEST);
+    return v->xcr0 & XCR0_AVX && (!p || v->xcr0 == p->xcr0_mask);
 }
 
 bool direct_fits(const struct vcpu *v)

@@ -409,8 +409,12 @@ void engine_side_run(const struct test_case *t, uint64_t salt, struct outcome *o
     out->state.fs_base = vcpu->fs_base;
     out->state.gs_base = vcpu->gs_base;
     if (t->code32)
-        for (unsigned i = 8; i < 16; i++)
-            out->state.gpr[i] = 0;
+        for (unsigned i = 0; i < 16; i++) {
+            if (i >= 8)
+                out->state.gpr[i] = 0;
+            else if (ran_directly) /* what is above isn't defined: AMD's KMOV with W set writes there */
+                out->state.gpr[i] = (uint32_t)out->state.gpr[i];
+        }
     memcpy(out->state.xsave, fpu_out, XSAVE_BYTES);
     state_normalise_xsave(out->state.xsave);
 }
