@@ -108,7 +108,7 @@ static bool run_begin(struct engine_vcpu *e, struct careful_access *a, unsigned 
         refuse_address(e, ss);
         return false;
     }
-    if (misaligned(e, first, a->element)) /* no more than the elements' alignment is asked for by AMD's CPUs */
+    if (misaligned(e, first, a->element)) /* AMD's CPUs ask for no more than the elements' alignment */
         return false;
     for (uint64_t va = first; a->write && va <= last; va = (va & PAGE_MASK) + PAGE_SIZE)
         if (!e->v.ops->walk(&e->v, GVA(va), ACCESS_WRITE, &t, &f.pfec)) {

@@ -174,22 +174,29 @@ static bool put_back(struct engine_vcpu *e, const struct emulated_insn *in, cons
 
 /*
  * Writes back what was stored in a copy: of the extended components those that were asked for, or, by XSAVEC,
- * those in use.
+ * those in use. Neighbours go together.
  */
 static bool put_components(struct engine_vcpu *e, const struct emulated_insn *in,
                            const struct state_area *copy, uint64_t mask, struct guest_fault *f)
 {
     bool compact = in->op == EMU_XSAVEC;
     uint64_t stored = compact ? mask & saved(copy) : mask;
+    unsigned first = 0, end = 0;
 
     for (unsigned i = 2; i < XSAVE_COMPONENTS; i++) {
         unsigned n = stored >> i & 1 ? component_visible(i, in->mode64) : 0;
         unsigned at = component_at(i, compact ? compacted(copy) : 0);
 
-        if (n && !put_back(e, in, copy, at, at + n, f))
-            return false;
+        if (!n)
+            continue;
+        if (at != end) {
+            if (end && !put_back(e, in, copy, first, end, f))
+                return false;
+            first = at;
+        }
+        end = at + n;
     }
-    return true;
+    return !end || put_back(e, in, copy, first, end, f);
 }
 
 static enum emulate_result do_store(struct engine_vcpu *e, const struct emulated_insn *in)
@@ -297,10 +304,27 @@ static bool header_ok(const struct engine_vcpu *e, const struct state_area *area
 /* And in MXCSR, which it looks at when it has seen that the components are there. */
 static bool mxcsr_ok(const struct engine_vcpu *e, const struct state_area *area, uint64_t mask)
 {
-    uint64_t loads = compacted(area) & XCOMP_COMPACT ? mask & saved(area) & XCR0_SSE
-                                                     : mask & (XCR0_SSE | XCR0_AVX);
+    uint64_t loads =
+        compacted(area) & XCOMP_COMPACT ? mask & saved(area) & XCR0_SSE : mask & (XCR0_SSE | XCR0_AVX);
 
     return !loads || !(*(const uint32_t *)(area->bytes + AREA_MXCSR) & ~e->mxcsr_mask);
+}
+
+/* Whether bytes first..end of the area can be read; *seen: a page of which that is known. */
+static bool area_there(struct engine_vcpu *e, const struct emulated_insn *in, unsigned first, unsigned end,
+                       uint64_t *seen, struct guest_fault *f)
+{
+    const uint64_t bytes[] = {in->ea + first, in->ea + end - 1};
+    uint8_t byte;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(bytes); i++) {
+        if ((bytes[i] & PAGE_MASK) == *seen)
+            continue;
+        if (!emulate_read(e, in, bytes[i], &byte, 1, f))
+            return false;
+        *seen = bytes[i] & PAGE_MASK;
+    }
+    return true;
 }
 
 /* The extended components that are asked for; of those that aren't in use it is only seen that they are there. */
@@ -308,18 +332,17 @@ static bool read_components(struct engine_vcpu *e, const struct emulated_insn *i
                             uint64_t mask, struct guest_fault *f)
 {
     uint64_t present = saved(copy), xcomp = compacted(copy);
+    uint64_t seen = (in->ea + XSAVE_SIZE_LEGACY - 1) & PAGE_MASK;
 
     if (xcomp & XCOMP_COMPACT)
         mask &= xcomp;
     for (unsigned i = 2; i < XSAVE_COMPONENTS; i++) {
         unsigned at = component_at(i, xcomp), size = xsave_component_size(i);
-        uint8_t byte;
 
         if (!(mask >> i & 1))
             continue;
         if (present >> i & 1 ? !read_area(e, in, copy, at, at + size, f)
-                             : !emulate_read(e, in, in->ea + at, &byte, 1, f) ||
-                                   !emulate_read(e, in, in->ea + at + size - 1, &byte, 1, f))
+                             : !area_there(e, in, at, at + size, &seen, f))
             return false;
     }
     return true;

@@ -82,7 +82,7 @@ uint32_t evex_access_mask(const struct insn *in, const ZydisDecodedOperand *mem)
     unsigned lanes = broadcast_lanes(d->avx.broadcast.mode);
     bool packed = d->meta.category == ZYDIS_CATEGORY_COMPRESS || d->meta.category == ZYDIS_CATEGORY_EXPAND;
 
-    if (d->raw.evex.aaa == 0 || faults_whole(d))
+    if (d->encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX || d->raw.evex.aaa == 0 || faults_whole(d))
         return 0;
     if (!lanes)
         lanes = mem->element_count;

@@ -478,7 +478,7 @@ void trans_generic(struct trans *t)
             end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_GP); /* code segments can't be written to */
             return;
         }
-        t->access_mask = evex ? evex_access_mask(in, s.mem) : 0;
+        t->access_mask = evex_access_mask(in, s.mem);
         emit_access(t, s.mem, s.mem_size, s.mem_write);
         t->info->masked = t->access_mask != 0;
         t->access_mask = 0;
