@@ -30,7 +30,7 @@ FUZZ_LIBS_hypercalls := -Wl,--wrap=time_domain_init
 FUZZ_SRCS_emulate := $(BACKENDS_CPU) hypervisor/cpu/isa_feature.c
 FUZZ_SRCS_translate := $(wildcard hypervisor/engine/*.[cS] hypervisor/direct/*.[cS]) \
 	$(FUZZ_DIAG) hypervisor/cpu/domain.c \
-	hypervisor/cpu/vcpu.c hypervisor/cpu/isa_feature.c hypervisor/mem/machine.c
+	hypervisor/cpu/cpu_policy.c hypervisor/cpu/vcpu.c hypervisor/cpu/isa_feature.c hypervisor/mem/machine.c
 FUZZ_LIBS_translate := -lZydis
 FUZZ_LIBS_emulate := -lZydis
 

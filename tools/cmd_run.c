@@ -181,8 +181,8 @@ static const struct option_row run_options[] = {
     {"vcpus", 0, ARG_REQUIRED, "N", "virtual CPUs, 1 to 32 [1]", set_vcpus},
     {"name", 0, ARG_REQUIRED, "NAME", "name of the guest, in messages and in the store [guest]", set_name},
     {"cpu", 0, ARG_REQUIRED, "MODEL[,-FEATURE]...",
-     "CPU that the guest sees: host, x86-64, x86-64-v2,\nx86-64-v3, with features taken away or kept "
-     "(+FEATURE);\n"
+     "CPU that the guest sees: host, x86-64, x86-64-v2,\nx86-64-v3, x86-64-v4, with features taken away or\n"
+     "kept (+FEATURE);\n"
      "`--cpu help` lists the features [host]",
      set_cpu},
     {"on-poweroff", 0, ARG_REQUIRED, "ACTION", "when it powers off: destroy, restart, preserve\n[destroy]",

@@ -110,6 +110,22 @@ static struct cpuid_regs read_leaf(const struct cpu_source *s, uint32_t leaf, ui
     return r;
 }
 
+bool cpu_xsave_layout(const struct cpu_source *s, struct xsave_layout *x)
+{
+    *x = (struct xsave_layout){.offset = {[2] = XSAVE_OFFSET_AVX}};
+    for (unsigned i = 5; i < XSAVE_COMPONENTS; i++) {
+        struct cpuid_regs r = read_leaf(s, 0xd, i);
+
+        if (r.eax != xsave_component_size(i) || r.ebx < XSAVE_OFFSET_AVX + xsave_component_size(2) ||
+            r.ebx > XSAVE_AREA_MAX - r.eax) {
+            *x = (struct xsave_layout){.offset = {[2] = XSAVE_OFFSET_AVX}};
+            return false;
+        }
+        x->offset[i] = (uint16_t)r.ebx;
+    }
+    return true;
+}
+
 static void add_leaf(struct cpu_policy *p, uint32_t leaf, uint32_t subleaf, struct cpuid_regs r)
 {
     if (p->nr_leaves < CPU_POLICY_LEAVES)
@@ -126,6 +142,7 @@ static void read_words(const struct cpu_source *s, uint32_t word[NR_CPU_WORDS])
     word[CPU_WORD_7_EBX] = r.ebx;
     word[CPU_WORD_7_ECX] = r.ecx;
     word[CPU_WORD_7_EDX] = r.edx;
+    word[CPU_WORD_71_EAX] = r.eax >= 1 ? read_leaf(s, 7, 1).eax : 0;
     r = read_leaf(s, 0xd, 1);
     word[CPU_WORD_D1_EAX] = r.eax;
     r = read_leaf(s, 0x80000001, 0);
@@ -149,6 +166,10 @@ static bool host_has(const struct cpu_policy *p, const struct cpu_source *s, con
     if (f == CPU_XSAVE && (s->xcr0 & (XCR0_X87 | XCR0_SSE)) != (XCR0_X87 | XCR0_SSE))
         return false;
     if (f == CPU_AVX && !(s->xcr0 & XCR0_AVX))
+        return false;
+    /* The translator reads masks by KMOVQ, which is AVX512BW's. */
+    if (f == CPU_AVX512F && ((s->xcr0 & XCR0_AVX512) != XCR0_AVX512 || !p->xsave.offset[7] ||
+                             !(word[features[CPU_AVX512BW].word] >> features[CPU_AVX512BW].bit & 1)))
         return false;
     return word[features[f].word] >> features[f].bit & 1;
 }
@@ -262,7 +283,10 @@ static void add_basic_leaves(struct cpu_policy *p, const struct cpu_source *s, c
         add_caches(p, s, 4);
     }
     add_leaf(p, 7, 0,
-             (struct cpuid_regs){0, word[CPU_WORD_7_EBX], word[CPU_WORD_7_ECX], word[CPU_WORD_7_EDX]});
+             (struct cpuid_regs){word[CPU_WORD_71_EAX] ? 1 : 0, word[CPU_WORD_7_EBX], word[CPU_WORD_7_ECX],
+                                 word[CPU_WORD_7_EDX]});
+    if (word[CPU_WORD_71_EAX])
+        add_leaf(p, 7, 1, (struct cpuid_regs){word[CPU_WORD_71_EAX], 0, 0, 0});
 
     /* Topology: level type 1 (SMT) with one thread, 2 (core) with all. The APIC id in EDX comes later. */
     add_leaf(p, 0xb, 0, (struct cpuid_regs){0, 1, 1u << 8 | 0, 0});
@@ -270,10 +294,12 @@ static void add_basic_leaves(struct cpu_policy *p, const struct cpu_source *s, c
 
     if (xsave) {
         /* EBX, the size for the XCR0 now in use, comes later. */
-        add_leaf(p, 0xd, 0, (struct cpuid_regs){(uint32_t)p->xcr0_mask, 0, cpu_xsave_size(p->xcr0_mask), 0});
+        add_leaf(p, 0xd, 0,
+                 (struct cpuid_regs){(uint32_t)p->xcr0_mask, 0, xsave_size(&p->xsave, p->xcr0_mask), 0});
         add_leaf(p, 0xd, 1, (struct cpuid_regs){word[CPU_WORD_D1_EAX], 0, 0, 0});
-        if (p->xcr0_mask & XCR0_AVX)
-            add_leaf(p, 0xd, 2, (struct cpuid_regs){XSAVE_SIZE_AVX, XSAVE_OFFSET_AVX, 0, 0});
+        for (unsigned i = 2; i < XSAVE_COMPONENTS; i++)
+            if (p->xcr0_mask >> i & 1)
+                add_leaf(p, 0xd, i, (struct cpuid_regs){xsave_component_size(i), p->xsave.offset[i], 0, 0});
     }
 }
 
@@ -340,10 +366,12 @@ int cpu_policy_build(struct cpu_policy *p, const struct cpu_source *s, unsigned 
     struct cpuid_regs r = read_leaf(s, 0, 0);
 
     *p = (struct cpu_policy){.vendor = vendor_of(&r), .nr_vcpus = nr_vcpus};
+    cpu_xsave_layout(s, &p->xsave);
     if (parse_mask(mask, removed, why, why_size) || choose_features(p, s, removed, why, why_size))
         return -1;
     if (cpu_policy_has(p, CPU_XSAVE))
-        p->xcr0_mask = XCR0_X87 | XCR0_SSE | (cpu_policy_has(p, CPU_AVX) ? XCR0_AVX : 0);
+        p->xcr0_mask = XCR0_X87 | XCR0_SSE | (cpu_policy_has(p, CPU_AVX) ? XCR0_AVX : 0) |
+                       (cpu_policy_has(p, CPU_AVX512F) ? XCR0_AVX512 : 0);
 
     p->phys_bits = read_leaf(s, 0x80000008u, 0).eax & 0xff;
     if (p->phys_bits < 36)

@@ -317,6 +317,7 @@ enum direct_result direct_run(struct direct *d, struct vcpu *v, void *xsave, uin
 
     d->stats->entries++;
     d->user_ticks = *user_ticks = 0;
+    d->xcr0_more = host.xcr0 & ~v->xcr0; /* direct_fits(): v->xcr0 is the domain's */
     r.sp = space_enter(d, v);
     if (!r.sp)
         return DIRECT_TRANSLATE;

@@ -6,6 +6,8 @@
  * are the host's, and with any others the translator goes on. So with anything that makes instructions trap,
  * since a stub's wouldn't.
  */
+#include "cpu/cpu_policy.h"
+#include "cpu/domain.h"
 #include "direct/internal.h"
 
 #define CR4_TSD      (1u << 2)
@@ -38,6 +40,17 @@ static bool code_fits(const struct vcpu *v)
            segment_is_flat(cs) && v->rip >> 32 == 0;
 }
 
+/*
+ * What is scanned for depends on the domain's features, so the guest has to have all of them in XCR0: Linux
+ * does.
+ */
+static bool xcr0_fits(const struct vcpu *v)
+{
+    const struct cpu_policy *p = v->domain ? v->domain->cpu_policy : NULL;
+
+    return v->xcr0 & XCR0_AVX && (!p || v->xcr0 == p->xcr0_mask);
+}
+
 bool direct_fits(const struct vcpu *v)
 {
     const struct segment *s = v->seg;
@@ -45,7 +58,7 @@ bool direct_fits(const struct vcpu *v)
 
     return v->user_mode && !v->task_switched && !(v->rflags & traps) && !(v->dr[7] & 0xff) &&
            (v->cr4 & (CR4_TSD | CR4_FSGSBASE | CR4_OSXSAVE)) == (CR4_FSGSBASE | CR4_OSXSAVE) &&
-           v->xcr0 == XFEATURES && code_fits(v) && s[SEG_SS].selector == HOST_DS &&
-           segment_is_flat(&s[SEG_SS]) && data_segment_fits(&s[SEG_DS]) && data_segment_fits(&s[SEG_ES]) &&
+           xcr0_fits(v) && code_fits(v) && s[SEG_SS].selector == HOST_DS && segment_is_flat(&s[SEG_SS]) &&
+           data_segment_fits(&s[SEG_DS]) && data_segment_fits(&s[SEG_ES]) &&
            thread_segment_fits(&s[SEG_FS], v->fs_base) && thread_segment_fits(&s[SEG_GS], v->gs_base);
 }

@@ -7,6 +7,7 @@
 
 #include <signal.h>
 
+#include "cpu/xsave.h"
 #include "direct/direct.h"
 #include "direct/layout.h"
 #include "mem/machine.h"
@@ -127,10 +128,11 @@ struct stub_template {
 struct host {
     struct stub_template template[MAX_VCPUS];
     unsigned nr_templates;
-    uint64_t cookie;         /* in the upper half: what a stub's calls have to show */
-    bool cpuid_traps;        /* CPUID faults in stubs */
-    bool umip;               /* SGDT and the like fault in user mode */
-    bool xcr0_more;          /* XCR0 has features that guests don't get */
+    uint64_t cookie;  /* in the upper half: what a stub's calls have to show */
+    bool cpuid_traps; /* CPUID faults in stubs */
+    bool umip;        /* SGDT and the like fault in user mode */
+    uint64_t xcr0;    /* XCR0 */
+    struct xsave_layout xsave;
     bool stays;              /* handing over keeps to the CPU by itself */
     unsigned map_limit;      /* maps and unmaps that a stub may have before it is emptied */
     uint64_t lowest;         /* vm.mmap_min_addr */
@@ -197,6 +199,7 @@ struct direct {
     uint32_t slot_bit; /* in frame.direct_vcpus */
     struct stub_template *template;
     struct space space[SPACES];
+    bool xcr0_more; /* the host's XCR0 has features that the domain's hasn't; always so, or never */
     struct refused_access refused;
     unsigned nr_regions, max_regions; /* of all spaces */
     uint64_t clock;                   /* counts entries, for last_used */
@@ -250,8 +253,6 @@ bool stub_do_calls(struct direct *d, struct stub *s, long *result);
 int stub_make(struct direct *d, struct stub *s, struct stub_slot *slot);
 /* Ends it, if it hasn't ended by itself. */
 void stub_end(struct direct *d, struct stub *s);
-
-#define XFEATURES 7u /* x87, SSE, AVX: what a guest's XCR0 may have (cpu/cpu_policy.h) */
 
 /* ---- state.c: the guest's registers in a stub ---- */
 
@@ -307,14 +308,18 @@ unsigned space_code(struct space *sp, uint64_t va, uint8_t *bytes, unsigned n);
 /* Before any other. */
 void scan_init(void);
 
+/* How to look: also for what 32-bit code must not run; for what shows the host's XCR0 instead of another. */
+#define SCAN_32     1u
+#define SCAN_XSTATE 2u
+
 /*
- * Whether the page of code has an instruction that must not run natively; wide: in 32-bit code, too. The last
- * SCAN_SEAM bytes aren't looked at.
+ * Whether the page of code has an instruction that must not run natively. The last SCAN_SEAM bytes aren't
+ * looked at.
  */
-bool scan_refuses(const uint8_t *page, bool wide);
+bool scan_refuses(const uint8_t *page, unsigned how);
 
 /* Whether one begins in the last SCAN_SEAM bytes of the page, if the other page follows. */
-bool scan_seam_refuses(const uint8_t *page, const uint8_t *next, bool wide);
+bool scan_seam_refuses(const uint8_t *page, const uint8_t *next, unsigned how);
 
 #define SCAN_SEAM 2u /* an instruction that we look for is known by three bytes */
 

@@ -5,10 +5,10 @@
  *
  *   0f a2            CPUID, where the host can't make it fault
  *   0f 03            LSL: the limit of the host's GDT entry 15 is the number of the host's CPU
- *   0f 01 d0         XGETBV: the host's XCR0 has features that guests aren't shown
- *   0f ae /4 to /6   XSAVE, XRSTOR, XSAVEOPT } in memory: they handle what the host's XCR0 has, so the area
- *   0f c7 /4         XSAVEC                  } would be too small (XSAVEC faults on all of it, whatever it
- *                                              stores), and of no use to the translator
+ *   0f 01 d0         XGETBV, where the host's XCR0 isn't the guest's
+ *   0f ae /4 to /6   XSAVE, XRSTOR, XSAVEOPT } there, in memory: they handle what the host's XCR0 has, so the
+ *   0f c7 /4         XSAVEC                  } area would be too small (XSAVEC faults on all of it, whatever
+ *                                              it stores), and of no use to the translator
  *   0f 01 ee, ef     RDPKRU, WRPKRU: guests have no protection keys, and the host's kernel needs ours
  *   0f 01 f9         RDTSCP } TSC_AUX is the number of the host's CPU
  *   f3 0f c7 /7      RDPID  }
@@ -52,7 +52,7 @@ static bool in_range(unsigned n, unsigned first, unsigned last)
  * Whether bytes at p, of which `have` are known (more than fit in any of them), look like one of the
  * instructions.
  */
-static bool bytes_suspect(const uint8_t *p, bool wide)
+static bool bytes_suspect(const uint8_t *p, unsigned how)
 {
     if (p[0] == 0xcd)
         return p[1] == 0x80;
@@ -63,13 +63,14 @@ static bool bytes_suspect(const uint8_t *p, bool wide)
     case 0x34:
         return true;
     case 0x05:
-        return wide;
+        return how & SCAN_32;
     case 0x01:
-        return p[2] == 0xd0 || p[2] == 0xf9 || (p[2] & 0xfe) == 0xee || (!host.umip && (p[2] >> 3 & 7) <= 4);
+        return (how & SCAN_XSTATE && p[2] == 0xd0) || p[2] == 0xf9 || (p[2] & 0xfe) == 0xee ||
+               (!host.umip && (p[2] >> 3 & 7) <= 4);
     case 0xae:
-        return host.xcr0_more && p[2] >> 6 != 3 && in_range(p[2] >> 3 & 7, 4, 6);
+        return how & SCAN_XSTATE && p[2] >> 6 != 3 && in_range(p[2] >> 3 & 7, 4, 6);
     case 0xc7:
-        return p[2] >= 0xf8 || (host.xcr0_more && p[2] >> 6 != 3 && (p[2] >> 3 & 7) == 4);
+        return p[2] >= 0xf8 || (how & SCAN_XSTATE && p[2] >> 6 != 3 && (p[2] >> 3 & 7) == 4);
     case 0x00:
         return !host.umip && (p[2] >> 3 & 7) < 2;
     default:
@@ -77,19 +78,19 @@ static bool bytes_suspect(const uint8_t *p, bool wide)
     }
 }
 
-static bool insn_refused(const ZydisDecodedInstruction *i, const uint8_t *bytes, bool code_32)
+static bool insn_refused(const ZydisDecodedInstruction *i, const uint8_t *bytes, unsigned how, bool code_32)
 {
     switch (i->mnemonic) {
     case ZYDIS_MNEMONIC_CPUID:
         return !host.cpuid_traps;
     case ZYDIS_MNEMONIC_LSL:
-    case ZYDIS_MNEMONIC_XGETBV:
     case ZYDIS_MNEMONIC_RDTSCP:
     case ZYDIS_MNEMONIC_RDPID:
     case ZYDIS_MNEMONIC_RDPKRU:
     case ZYDIS_MNEMONIC_WRPKRU:
     case ZYDIS_MNEMONIC_SYSENTER:
         return true;
+    case ZYDIS_MNEMONIC_XGETBV:
     case ZYDIS_MNEMONIC_XSAVE:
     case ZYDIS_MNEMONIC_XSAVE64:
     case ZYDIS_MNEMONIC_XSAVEC:
@@ -98,7 +99,7 @@ static bool insn_refused(const ZydisDecodedInstruction *i, const uint8_t *bytes,
     case ZYDIS_MNEMONIC_XSAVEOPT64:
     case ZYDIS_MNEMONIC_XRSTOR:
     case ZYDIS_MNEMONIC_XRSTOR64:
-        return host.xcr0_more;
+        return how & SCAN_XSTATE;
     case ZYDIS_MNEMONIC_SYSCALL:
         return code_32;
     case ZYDIS_MNEMONIC_INT:
@@ -121,7 +122,7 @@ static bool insn_refused(const ZydisDecodedInstruction *i, const uint8_t *bytes,
  */
 enum { UNKNOWN, MEETS, PASSES };
 
-static bool decoding_meets(const ZydisDecoder *decoder, const uint8_t *p, const uint8_t *lead,
+static bool decoding_meets(const ZydisDecoder *decoder, unsigned how, const uint8_t *p, const uint8_t *lead,
                            const uint8_t *place, const uint8_t *end, uint8_t *known)
 {
     uint8_t way[LEAD + 1];
@@ -140,7 +141,7 @@ static bool decoding_meets(const ZydisDecoder *decoder, const uint8_t *p, const 
             p++;
             continue;
         }
-        if (insn_refused(&i, p, decoder == &decoder_32)) {
+        if (insn_refused(&i, p, how, decoder == &decoder_32)) {
             found = MEETS;
             break;
         }
@@ -151,8 +152,8 @@ static bool decoding_meets(const ZydisDecoder *decoder, const uint8_t *p, const 
     return found == MEETS;
 }
 
-static bool place_refused(const ZydisDecoder *decoder, const uint8_t *start, const uint8_t *place,
-                          const uint8_t *end)
+static bool place_refused(const ZydisDecoder *decoder, unsigned how, const uint8_t *start,
+                          const uint8_t *place, const uint8_t *end)
 {
     const uint8_t *lead = place - start < (ptrdiff_t)LEAD ? start : place - LEAD;
     uint8_t known[LEAD + 1] = {UNKNOWN};
@@ -161,7 +162,7 @@ static bool place_refused(const ZydisDecoder *decoder, const uint8_t *start, con
     if (place - lead < (ptrdiff_t)LEAD_STARTS)
         return true; /* what lies before is another page's, and may change without this one */
     for (unsigned i = 0; i < LEAD_STARTS; i++)
-        meet += decoding_meets(decoder, lead + i, lead, place, end, known);
+        meet += decoding_meets(decoder, how, lead + i, lead, place, end, known);
     return 2 * meet >= LEAD_STARTS;
 }
 
@@ -188,34 +189,34 @@ __attribute__((target("ssse3"))) static unsigned beginnings(const uint8_t *p)
 }
 
 /* Looks at places [from, to) of the n bytes at start; n is a multiple of 16, and to at most n - SCAN_SEAM. */
-static bool range_refused(const uint8_t *start, size_t n, size_t from, size_t to, bool wide)
+static bool range_refused(const uint8_t *start, size_t n, size_t from, size_t to, unsigned how)
 {
     for (size_t base = from & ~15ul; base < to; base += 16) {
         for (unsigned hits = beginnings(start + base); hits; hits &= hits - 1) {
             size_t at = base + (unsigned)__builtin_ctz(hits);
             const uint8_t *p = start + at;
 
-            if (at < from || at >= to || !bytes_suspect(p, wide))
+            if (at < from || at >= to || !bytes_suspect(p, how))
                 continue;
-            if (place_refused(&decoder_64, start, p, start + n) ||
-                (wide && place_refused(&decoder_32, start, p, start + n)))
+            if (place_refused(&decoder_64, how, start, p, start + n) ||
+                (how & SCAN_32 && place_refused(&decoder_32, how, start, p, start + n)))
                 return true;
         }
     }
     return false;
 }
 
-bool scan_refuses(const uint8_t *page, bool wide)
+bool scan_refuses(const uint8_t *page, unsigned how)
 {
-    return range_refused(page, PAGE_SIZE, 0, PAGE_SIZE - SCAN_SEAM, wide);
+    return range_refused(page, PAGE_SIZE, 0, PAGE_SIZE - SCAN_SEAM, how);
 }
 
-bool scan_seam_refuses(const uint8_t *page, const uint8_t *next, bool wide)
+bool scan_seam_refuses(const uint8_t *page, const uint8_t *next, unsigned how)
 {
     uint8_t both[LEAD + 16 + 16];
     const size_t before = LEAD + 16 - SCAN_SEAM; /* of the last bytes of page, beside the seam itself */
 
     memcpy(both, page + PAGE_SIZE - (before + SCAN_SEAM), before + SCAN_SEAM);
     memcpy(both + before + SCAN_SEAM, next, 16);
-    return range_refused(both, sizeof(both), before, before + SCAN_SEAM, wide);
+    return range_refused(both, sizeof(both), before, before + SCAN_SEAM, how);
 }

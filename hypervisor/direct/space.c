@@ -247,16 +247,16 @@ static bool space_check(struct direct *d, struct space *sp, struct vcpu *v)
  * Whether the page's seam with a neighbour that is mapped executable lets both be. want: what will be mapped
  * of the page before.
  */
-static bool seams_refuse(struct space *sp, uint64_t va, mfn_t m, uint64_t before)
+static bool seams_refuse(struct space *sp, uint64_t va, mfn_t m, uint64_t before, unsigned how)
 {
     uint64_t behind = page_at(sp, va + PAGE_SIZE);
 
     if (!(before & USER_PAGE_X))
         before = page_at(sp, va - PAGE_SIZE);
     return (before & USER_PAGE_X &&
-            scan_seam_refuses(machine_hva(MFN(before >> PAGE_SHIFT)), machine_hva(m), sp->wide)) ||
+            scan_seam_refuses(machine_hva(MFN(before >> PAGE_SHIFT)), machine_hva(m), how)) ||
            (behind & USER_PAGE_X &&
-            scan_seam_refuses(machine_hva(m), machine_hva(MFN(behind >> PAGE_SHIFT)), sp->wide));
+            scan_seam_refuses(machine_hva(m), machine_hva(MFN(behind >> PAGE_SHIFT)), how));
 }
 
 /*
@@ -275,7 +275,9 @@ static uint64_t page_choose(struct direct *d, struct space *sp, struct vcpu *v, 
     if (rights & USER_PAGE_W && rights & USER_PAGE_X)
         rights &= ~(uint64_t)(missed && wanted == ACCESS_FETCH ? USER_PAGE_W : USER_PAGE_X);
     if (rights & USER_PAGE_X) {
-        if (refused || scan_refuses(machine_hva(m), sp->wide) || seams_refuse(sp, va, m, before)) {
+        unsigned how = (sp->wide ? SCAN_32 : 0) | (d->xcr0_more ? SCAN_XSTATE : 0);
+
+        if (refused || scan_refuses(machine_hva(m), how) || seams_refuse(sp, va, m, before, how)) {
             refused = PAGE_REFUSED;
             rights &= ~(uint64_t)USER_PAGE_X;
         }

@@ -3,9 +3,9 @@
  * The guest's registers: to a stub and back, by way of the frame of its last signal.
  *
  * Selectors are as the guest has them, which works because a Linux guest's descriptors 4 to 6 and 12 to 14
- * mean what the host's do; where they don't, direct_fits() or state_put() says so. Vector state is limited to
- * x87, SSE and AVX on both ways: whatever else the host has is in its initial state when user code starts and
- * forgotten when it stops.
+ * mean what the host's do; where they don't, direct_fits() or state_put() says so. Of the host's state
+ * components those in the guest's XCR0 go both ways, as far as they are in use: whatever else the host has is
+ * in its initial state when user code starts and forgotten when it stops.
  *
  * User code can write to the frame, and can stop without a signal. So nothing of it is believed that user
  * code couldn't have brought about by itself, and all of it is written anew before the stub goes on.
@@ -24,13 +24,9 @@
 #define XSAVE_XMM         160u
 #define XSAVE_XMM_BYTES   256u
 #define XSAVE_SW_RESERVED 464u
-#define XSAVE_HEADER      512u
-#define XSAVE_AVX         576u
-#define XSAVE_AVX_END     832u
 
-#define XFEATURE_SSE 2u
-#define MXCSR_INIT   0x1f80u
-#define MXCSR_MASK   0xffffu
+#define MXCSR_INIT 0x1f80u
+#define MXCSR_MASK 0xffffu
 
 /* What the kernel keeps in a frame (asm/sigcontext.h, asm/ucontext.h of its UAPI headers). */
 #define SW_MAGIC1        0x46505853u
@@ -65,12 +61,13 @@ bool state_begin(struct space *sp)
 
     if (!f || !(f->uc_flags & FRAME_FP_XSTATE))
         return false;
-    fp = state_at(sp, f->fpstate, XSAVE_AVX_END);
+    fp = state_at(sp, f->fpstate, XSAVE_SIZE_LEGACY);
     if (!fp)
         return false;
     memcpy(&magic, fp + XSAVE_SW_RESERVED, sizeof(magic));
     memcpy(&size, fp + XSAVE_SW_RESERVED + SW_XSTATE_SIZE, sizeof(size));
-    if (magic != SW_MAGIC1 || size < XSAVE_AVX_END || !state_at(sp, f->fpstate, size + sizeof(magic)))
+    if (magic != SW_MAGIC1 || size < xsave_size(&host.xsave, host.xcr0 & XCR0_GUEST) ||
+        !state_at(sp, f->fpstate, size + sizeof(magic)))
         return false;
     memcpy(host.sw_reserved, fp + XSAVE_SW_RESERVED, sizeof(host.sw_reserved));
     host.xsave_size = size;
@@ -81,14 +78,18 @@ bool state_begin(struct space *sp)
 
 /* ---- vector state ---- */
 
-/* What a guest may have of an image, with nothing else in its header, and no bit that XRSTOR faults on. */
-static void fpu_image(uint8_t *to, const uint8_t *from)
+/*
+ * What a guest with this XCR0 may have of an image, with nothing else in its header, and no bit that XRSTOR
+ * faults on. Components that aren't in use stay as they are in memory, where nobody loads them from.
+ */
+static void fpu_image(uint8_t *to, const uint8_t *from, uint64_t xcr0)
 {
     uint32_t mxcsr;
+    uint8_t used;
 
     memcpy(to, from, XSAVE_SW_RESERVED);
-    memset(to + XSAVE_SW_RESERVED, 0, XSAVE_AVX - XSAVE_SW_RESERVED);
-    to[XSAVE_HEADER] = from[XSAVE_HEADER] & XFEATURES;
+    memset(to + XSAVE_SW_RESERVED, 0, XSAVE_SIZE_LEGACY - XSAVE_SW_RESERVED);
+    used = from[XSAVE_HEADER] & (uint8_t)(xcr0 & XCR0_GUEST);
     /*
      * Where XMM registers are zero XSAVE may say that SSE state is initial, whatever MXCSR is (SDM vol. 1,
      * 13.6); the kernel would take MXCSR to be initial, too.
@@ -96,19 +97,22 @@ static void fpu_image(uint8_t *to, const uint8_t *from)
     memcpy(&mxcsr, from + XSAVE_MXCSR, sizeof(mxcsr));
     mxcsr &= MXCSR_MASK;
     memcpy(to + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
-    if (!(to[XSAVE_HEADER] & XFEATURE_SSE) && mxcsr != MXCSR_INIT) {
-        to[XSAVE_HEADER] |= XFEATURE_SSE;
+    if (!(used & XCR0_SSE) && mxcsr != MXCSR_INIT) {
+        used |= XCR0_SSE;
         memset(to + XSAVE_XMM, 0, XSAVE_XMM_BYTES);
     }
-    memcpy(to + XSAVE_AVX, from + XSAVE_AVX, XSAVE_AVX_END - XSAVE_AVX);
+    for (unsigned i = 2; i < XSAVE_COMPONENTS; i++)
+        if (used >> i & 1)
+            memcpy(to + host.xsave.offset[i], from + host.xsave.offset[i], xsave_component_size(i));
+    to[XSAVE_HEADER] = used;
 }
 
-static void fpu_put(struct space *sp, const uint8_t *xsave)
+static void fpu_put(struct space *sp, const uint8_t *xsave, uint64_t xcr0)
 {
-    uint8_t *fp = state_at(sp, sp->fpstate, XSAVE_AVX_END);
+    uint8_t *fp = state_at(sp, sp->fpstate, host.xsave_size);
     const uint32_t magic = SW_MAGIC2;
 
-    fpu_image(fp, xsave);
+    fpu_image(fp, xsave, xcr0);
     memcpy(fp + XSAVE_SW_RESERVED, host.sw_reserved, sizeof(host.sw_reserved));
     memcpy(fp + host.xsave_size, &magic, sizeof(magic));
 }
@@ -240,7 +244,7 @@ bool state_put(struct space *sp, struct vcpu *v, const void *xsave)
         .new_gs = v->seg[SEG_GS].selector,
     };
     r->load = r->ds != r->new_ds || r->es != r->new_es || r->fs != r->new_fs || r->gs != r->new_gs;
-    fpu_put(sp, xsave);
+    fpu_put(sp, xsave, v->xcr0);
     return true;
 }
 
@@ -308,6 +312,6 @@ enum state state_take(struct space *sp, struct vcpu *v, void *xsave)
         v->fs_base = v->seg[SEG_FS].base = fs_base;
         v->gs_base = v->seg[SEG_GS].base = gs_base;
     }
-    fpu_image(xsave, state_at(sp, sp->fpstate, XSAVE_AVX_END));
+    fpu_image(xsave, state_at(sp, sp->fpstate, host.xsave_size), v->xcr0);
     return odd ? STATE_ODD : STATE_TAKEN;
 }

@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "cpu/cpu_policy.h"
 #include "direct/internal.h"
 
 #define MAPS_DEFAULT 65530u /* vm.max_map_count, if it can't be read */
@@ -360,22 +361,17 @@ static int template_make(struct stub_template *t, int slots_fd)
     return err;
 }
 
-static uint64_t xcr0(void)
-{
-    uint32_t low, high;
-
-    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (uint64_t)high << 32 | low;
-}
-
 static void host_look(void)
 {
+    struct cpu_source source;
     unsigned a, b, c, d;
 
     host.map_limit = (unsigned)read_limit("/proc/sys/vm/max_map_count", MAPS_DEFAULT);
     host.map_limit = host.map_limit > 2 * MAPS_RESERVE ? host.map_limit - MAPS_RESERVE : MAPS_RESERVE;
     host.lowest = read_limit("/proc/sys/vm/mmap_min_addr", 65536);
-    host.xcr0_more = xcr0() & ~(uint64_t)XFEATURES;
+    cpu_source_host(&source);
+    cpu_xsave_layout(&source, &host.xsave);
+    host.xcr0 = source.xcr0;
     host.umip = __get_cpuid_count(7, 0, &a, &b, &c, &d) && c & 1u << 2;
     if (syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0) == 0) {
         host.cpuid_traps = true;

@@ -258,6 +258,7 @@ void cache_flush(struct engine_vcpu *e)
                                __ATOMIC_SEQ_CST);
     }
     e->kernel_gs_used = false;
+    e->avx512_seen = false;
     c->used = 0;
     c->nr_blocks = 0;
     c->nr_exits = 0;

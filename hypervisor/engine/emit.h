@@ -157,6 +157,22 @@ static inline void emit_mem_indexed(struct emit *m, unsigned reg, unsigned base,
         e32(m, (uint32_t)disp);
 }
 
+/*
+ * The same for EVEX, which would take a displacement of one byte times the operand's size: of four bytes, or
+ * none.
+ */
+static inline void emit_mem_wide(struct emit *m, unsigned reg, unsigned base, unsigned index, int32_t disp)
+{
+    unsigned mod = disp == 0 && (base & 7) != 5 ? 0 : 2;
+    bool sib = index != NO_REG || (base & 7) == 4;
+
+    emit_modrm(m, mod, reg, sib ? 4 : base);
+    if (sib)
+        e8(m, (uint8_t)((index == NO_REG ? 4 : index & 7) << 3 | (base & 7)));
+    if (mod == 2)
+        e32(m, (uint32_t)disp);
+}
+
 /* op reg, [base + disp] */
 static inline void emit_mem(struct emit *m, uint8_t op, bool w, unsigned reg, unsigned base, int32_t disp)
 {

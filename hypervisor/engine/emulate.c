@@ -160,6 +160,7 @@ static enum emulate_result execute(struct engine_vcpu *e, const struct emulated_
     case EMU_MASKED_LOAD:
     case EMU_MASKED_STORE:
     case EMU_GATHER:
+    case EMU_SCATTER:
         return emulate_vector(e, in);
     default:
         return emulate_integer(e, in);

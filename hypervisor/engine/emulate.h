@@ -4,7 +4,7 @@
  *
  * Files: emulate.c (fetch, dispatch, memory access), emulate_decode.c (decoder; heavy), emulate_state.c
  * (FXSAVE, XSAVE and their kin), emulate_integer.c (stack frames, decimal arithmetic, BOUND and the like),
- * emulate_vector.c (masked moves and gathers), emulate_x87.c (FNSTENV and its like, and the x87 pointers).
+ * emulate_vector.c (masked moves, gathers and scatters), emulate_x87.c (FNSTENV and its like, and the x87 pointers).
  */
 #ifndef DIPTYCH_ENGINE_EMULATE_H
 #define DIPTYCH_ENGINE_EMULATE_H
@@ -45,7 +45,8 @@ enum emulated_op {
     EMU_VMASKMOVDQU,
     EMU_MASKED_LOAD,  /* VMASKMOVPS/PD, VPMASKMOVD/Q from memory */
     EMU_MASKED_STORE, /* the same to memory */
-    EMU_GATHER,       /* VGATHER*, VPGATHER* */
+    EMU_GATHER,       /* VGATHER*, VPGATHER*, with a vector or a mask register for mask */
+    EMU_SCATTER,      /* VSCATTER*, VPSCATTER* */
 };
 
 /* In guest_fault.pfec: the operand is misaligned, and checked (~0u: the segment doesn't allow it, or it is
@@ -65,11 +66,12 @@ struct emulated_insn {
     uint8_t stack;  /* size of the stack pointer in bytes */
     uint8_t nr_regs;
     uint8_t reg[3];     /* register operands in order, hardware numbers (vector registers too) */
-    uint8_t element;    /* of masked moves and gathers: bytes of an element */
-    uint8_t index_size; /* of gathers: bytes of an index */
-    uint8_t index;      /* of gathers: the vector register of the indices */
-    uint8_t scale;      /* of gathers */
-    uint8_t vector;     /* bytes of the vector operand: 16 or 32 */
+    bool evex;          /* EVEX-encoded */
+    uint8_t element;    /* of masked moves, gathers and scatters: bytes of an element */
+    uint8_t index_size; /* of gathers and scatters: bytes of an index */
+    uint8_t index;      /* of gathers and scatters: the vector register of the indices */
+    uint8_t scale;      /* of gathers and scatters */
+    uint8_t vector;     /* bytes of the vector operand: 16, 32 or 64 */
     uint32_t imm[2];
     uint64_t segment_base; /* of the memory operand, or of the stack */
     uint64_t
@@ -136,13 +138,18 @@ static inline void emulate_set_gpr(struct engine_vcpu *e, unsigned reg, uint64_t
 
 /* ---- the guest's vector registers, which are the host's, by number (emulate_vector.c) ---- */
 struct vreg {
-    uint8_t b[32] __attribute__((aligned(32)));
+    uint8_t b[64] __attribute__((aligned(64)));
 };
 
-void emulate_read_xmm(unsigned n, struct vreg *to); /* the lower 16 bytes of *to */
-void emulate_read_ymm(unsigned n, struct vreg *to);
-void emulate_write_xmm(unsigned n, const struct vreg *from); /* the register's upper half stays */
-void emulate_write_ymm(unsigned n, const struct vreg *from);
+uint64_t emulate_read_mask(unsigned n); /* of AVX-512BW hosts, as the next */
+void emulate_write_mask(unsigned n, uint64_t value);
+void emulate_read_zmm(unsigned n, struct vreg *to); /* 0 to 31; of AVX-512F hosts, as the next */
+void emulate_write_zmm(unsigned n, const struct vreg *from);
+
+void emulate_read_xmm(unsigned n, struct vreg *to);          /* the lower 16 bytes of *to */
+void emulate_read_ymm(unsigned n, struct vreg *to);          /* the lower 32 bytes */
+void emulate_write_xmm(unsigned n, const struct vreg *from); /* the rest of the register stays */
+void emulate_write_ymm(unsigned n, const struct vreg *from); /* the rest of the register becomes zero */
 
 /* ---- the x87 pointers in the area of FXSAVE and XSAVE (emulate_x87.c); wide: in the 64-bit format ---- */
 /* Whether the host's FXSAVE and XSAVE would store its own pointers now. */

@@ -87,10 +87,16 @@ static const struct vector_form {
     ZydisMnemonic mnemonic;
     uint8_t element, index; /* bytes; index 0: a masked move */
 } vector_forms[] = {
-    {ZYDIS_MNEMONIC_VMASKMOVPS, 4, 0}, {ZYDIS_MNEMONIC_VMASKMOVPD, 8, 0}, {ZYDIS_MNEMONIC_VPMASKMOVD, 4, 0},
-    {ZYDIS_MNEMONIC_VPMASKMOVQ, 8, 0}, {ZYDIS_MNEMONIC_VGATHERDPS, 4, 4}, {ZYDIS_MNEMONIC_VGATHERDPD, 8, 4},
-    {ZYDIS_MNEMONIC_VGATHERQPS, 4, 8}, {ZYDIS_MNEMONIC_VGATHERQPD, 8, 8}, {ZYDIS_MNEMONIC_VPGATHERDD, 4, 4},
-    {ZYDIS_MNEMONIC_VPGATHERDQ, 8, 4}, {ZYDIS_MNEMONIC_VPGATHERQD, 4, 8}, {ZYDIS_MNEMONIC_VPGATHERQQ, 8, 8},
+    {ZYDIS_MNEMONIC_VMASKMOVPS, 4, 0},  {ZYDIS_MNEMONIC_VMASKMOVPD, 8, 0},
+    {ZYDIS_MNEMONIC_VPMASKMOVD, 4, 0},  {ZYDIS_MNEMONIC_VPMASKMOVQ, 8, 0},
+    {ZYDIS_MNEMONIC_VGATHERDPS, 4, 4},  {ZYDIS_MNEMONIC_VGATHERDPD, 8, 4},
+    {ZYDIS_MNEMONIC_VGATHERQPS, 4, 8},  {ZYDIS_MNEMONIC_VGATHERQPD, 8, 8},
+    {ZYDIS_MNEMONIC_VPGATHERDD, 4, 4},  {ZYDIS_MNEMONIC_VPGATHERDQ, 8, 4},
+    {ZYDIS_MNEMONIC_VPGATHERQD, 4, 8},  {ZYDIS_MNEMONIC_VPGATHERQQ, 8, 8},
+    {ZYDIS_MNEMONIC_VSCATTERDPS, 4, 4}, {ZYDIS_MNEMONIC_VSCATTERDPD, 8, 4},
+    {ZYDIS_MNEMONIC_VSCATTERQPS, 4, 8}, {ZYDIS_MNEMONIC_VSCATTERQPD, 8, 8},
+    {ZYDIS_MNEMONIC_VPSCATTERDD, 4, 4}, {ZYDIS_MNEMONIC_VPSCATTERDQ, 8, 4},
+    {ZYDIS_MNEMONIC_VPSCATTERQD, 4, 8}, {ZYDIS_MNEMONIC_VPSCATTERQQ, 8, 8},
 };
 
 static void vector_form(const struct insn *in, struct emulated_insn *out)
@@ -102,10 +108,10 @@ static void vector_form(const struct insn *in, struct emulated_insn *out)
             continue;
         out->element = form->element;
         out->index_size = form->index;
-        if (form->index)
-            out->op = EMU_GATHER;
+        if (in->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY)
+            out->op = form->index ? EMU_SCATTER : EMU_MASKED_STORE;
         else
-            out->op = in->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY ? EMU_MASKED_STORE : EMU_MASKED_LOAD;
+            out->op = form->index ? EMU_GATHER : EMU_MASKED_LOAD;
     }
 }
 
@@ -197,7 +203,8 @@ enum emulate_decoded emulate_decode(const struct vcpu *v, const uint8_t *bytes, 
         .stack = mode & MODE_64                      ? 8
                  : v->seg[SEG_SS].attr & SEG_ATTR_DB ? 4
                                                      : 2,
-        .vector = in.d.avx.vector_length == 256 ? 32 : 16,
+        .evex = in.d.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX,
+        .vector = (uint8_t)(in.d.avx.vector_length / 8),
     };
     vector_form(&in, out);
     if (out->op == EMU_NONE)
@@ -218,9 +225,15 @@ enum emulate_decoded emulate_decode(const struct vcpu *v, const uint8_t *bytes, 
         if (o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && imm < ARRAY_SIZE(out->imm))
             out->imm[imm++] = (uint32_t)o->imm.value.u;
     }
-    /* SDM vol. 2, VPGATHERDD: #UD if any two of them are the same. */
-    if (out->op == EMU_GATHER &&
-        (out->reg[0] == out->reg[1] || out->reg[0] == out->index || out->reg[1] == out->index))
+    if (out->op == EMU_SCATTER) { /* memory is its first operand: mask and data follow */
+        uint8_t mask = out->reg[0];
+
+        out->reg[0] = out->reg[1];
+        out->reg[1] = mask;
+    }
+    /* SDM vol. 2, VPGATHERDD: #UD if any two of them are the same; of EVEX's mask is another kind. */
+    if (out->op == EMU_GATHER && (out->reg[0] == out->index ||
+                                  (!out->evex && (out->reg[0] == out->reg[1] || out->reg[1] == out->index))))
         return EMULATE_INVALID;
     return EMULATE_DECODED;
 }

@@ -1,17 +1,71 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Masked moves and gathers: vector instructions that access memory element by element, and only where a mask
+ * Masked moves, gathers and scatters: vector instructions that access memory element by element, and only where a mask
  * says so.
  *
  * Light: the guest's vector registers are the host's. They are moved to and from memory by number; the
  * compiler knows nothing of them and uses none.
  */
+#include "cpu/xsave.h"
 #include "engine/emulate.h"
 
-#define XCR0_SSE_AVX 6u
-
-#define EACH_MMX(X)      X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_EIGHT(X)    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define EACH_REGISTER(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+
+#define EACH_WIDE_REGISTER(X) \
+    EACH_REGISTER(X)          \
+    X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
+
+uint64_t emulate_read_mask(unsigned n)
+{
+    uint64_t value = 0;
+
+    switch (n & 7) {
+#define X(i)                                                   \
+    case i:                                                    \
+        __asm__ volatile("kmovq %%k" #i ", %0" : "=r"(value)); \
+        break;
+        EACH_EIGHT(X)
+#undef X
+    }
+    return value;
+}
+
+void emulate_write_mask(unsigned n, uint64_t value)
+{
+    switch (n & 7) {
+#define X(i)                                                 \
+    case i:                                                  \
+        __asm__ volatile("kmovq %0, %%k" #i : : "r"(value)); \
+        break;
+        EACH_EIGHT(X)
+#undef X
+    }
+}
+
+void emulate_read_zmm(unsigned n, struct vreg *to)
+{
+    switch (n & 31) {
+#define X(i)                                                       \
+    case i:                                                        \
+        __asm__ volatile("vmovdqu64 %%zmm" #i ", %0" : "=m"(*to)); \
+        break;
+        EACH_WIDE_REGISTER(X)
+#undef X
+    }
+}
+
+void emulate_write_zmm(unsigned n, const struct vreg *from)
+{
+    switch (n & 31) {
+#define X(i)                                                       \
+    case i:                                                        \
+        __asm__ volatile("vmovdqu64 %0, %%zmm" #i : : "m"(*from)); \
+        break;
+        EACH_WIDE_REGISTER(X)
+#undef X
+    }
+}
 
 void emulate_read_xmm(unsigned n, struct vreg *to)
 {
@@ -149,7 +203,7 @@ static void read_mm(unsigned n, struct vreg *to)
     case i:                                                  \
         __asm__ volatile("movq %%mm" #i ", %0" : "=m"(*to)); \
         break;
-        EACH_MMX(X)
+        EACH_EIGHT(X)
 #undef X
     }
 }
@@ -184,6 +238,64 @@ static uint64_t gather_offset(const struct emulated_insn *in, const struct vreg 
     return in->offset + (uint64_t)value * in->scale;
 }
 
+/* The mask of a gather or scatter: a vector register's highest bits, or a mask register. */
+struct elements {
+    struct vreg vector;
+    uint64_t bits;
+};
+
+/* Registers as wide as the guest has them, so that what lies above an operand can be kept. */
+static void read_vector(const struct engine_vcpu *e, unsigned n, struct vreg *to)
+{
+    if (e->v.xcr0 & XCR0_AVX512)
+        emulate_read_zmm(n, to);
+    else
+        emulate_read_ymm(n, to);
+}
+
+static void write_vector(const struct engine_vcpu *e, unsigned n, const struct vreg *from)
+{
+    if (e->v.xcr0 & XCR0_AVX512)
+        emulate_write_zmm(n, from);
+    else
+        emulate_write_ymm(n, from);
+}
+
+static void elements_read(const struct engine_vcpu *e, const struct emulated_insn *in, struct elements *m)
+{
+    if (in->evex)
+        m->bits = emulate_read_mask(in->reg[1]);
+    else
+        read_vector(e, in->reg[1], &m->vector);
+}
+
+static void elements_write(const struct engine_vcpu *e, const struct emulated_insn *in,
+                           const struct elements *m)
+{
+    if (in->evex)
+        emulate_write_mask(in->reg[1], m->bits);
+    else
+        write_vector(e, in->reg[1], &m->vector);
+}
+
+static bool element_enabled(const struct emulated_insn *in, const struct elements *m, size_t i)
+{
+    return in->evex ? m->bits >> i & 1 : enabled(&m->vector, i, in->element);
+}
+
+static void element_done(const struct emulated_insn *in, struct elements *m, size_t i)
+{
+    m->bits &= ~(1UL << i);
+    for (unsigned k = 0; k < in->element; k++)
+        m->vector.b[i * in->element + k] = 0;
+}
+
+/* How many elements a gather or scatter has. */
+static unsigned element_count(const struct emulated_insn *in)
+{
+    return in->vector / (in->element > in->index_size ? in->element : in->index_size);
+}
+
 /*
  * Elements from the lowest on; each that is done clears its part of the mask, so that the instruction goes on
  * where a fault stopped it (SDM vol. 2, VPGATHERDD). On a fault the rest of the mask and of the destination
@@ -191,32 +303,61 @@ static uint64_t gather_offset(const struct emulated_insn *in, const struct vreg 
  */
 static enum emulate_result do_gather(struct engine_vcpu *e, const struct emulated_insn *in)
 {
-    unsigned n = in->vector / (in->element > in->index_size ? in->element : in->index_size);
-    unsigned size = in->element;
-    struct vreg mask, index, data;
+    unsigned n = element_count(in), size = in->element;
+    struct vreg index, data;
+    struct elements mask;
     struct guest_fault f;
-    bool ok = true;
+    bool ok = true, loaded = false;
 
-    emulate_read_ymm(in->reg[0], &data);
-    emulate_read_ymm(in->reg[1], &mask);
-    emulate_read_ymm(in->index, &index);
+    read_vector(e, in->reg[0], &data);
+    read_vector(e, in->index, &index);
+    elements_read(e, in, &mask);
     for (size_t i = 0; i < n; i++) {
-        if (enabled(&mask, i, size)) {
+        if (element_enabled(in, &mask, i)) {
             uint64_t ea = emulate_linear(in, gather_offset(in, &index, i));
 
             ok = emulate_read(e, in, ea, &data.b[i * size], size, &f);
             if (!ok)
                 break;
+            loaded = true;
         }
-        for (unsigned k = 0; k < size; k++)
-            mask.b[i * size + k] = 0;
+        element_done(in, &mask, i);
     }
     if (ok) {
-        clear_from(&mask, n * size);
+        mask.bits = 0;
+        clear_from(&mask.vector, n * size);
         clear_from(&data, n * size);
+    } else if (in->evex && loaded) {
+        clear_from(&data, in->vector); /* so AMD's CPUs, as soon as they write to the register */
     }
-    emulate_write_ymm(in->reg[0], &data);
-    emulate_write_ymm(in->reg[1], &mask);
+    write_vector(e, in->reg[0], &data);
+    elements_write(e, in, &mask);
+    return ok ? EMULATE_DONE : emulate_raise_access(e, in->stack_segment, &f);
+}
+
+/* As a gather; where elements overlap the higher one is stored last. */
+static enum emulate_result do_scatter(struct engine_vcpu *e, const struct emulated_insn *in)
+{
+    unsigned n = element_count(in), size = in->element;
+    struct vreg index, data;
+    struct elements mask;
+    struct guest_fault f;
+    bool ok = true;
+
+    emulate_read_zmm(in->reg[0], &data);
+    emulate_read_zmm(in->index, &index);
+    elements_read(e, in, &mask);
+    for (size_t i = 0; i < n && ok; i++) {
+        if (!element_enabled(in, &mask, i))
+            continue;
+        ok = emulate_write(e, in, emulate_linear(in, gather_offset(in, &index, i)), &data.b[i * size], size,
+                           &f);
+        if (ok)
+            element_done(in, &mask, i);
+    }
+    if (ok)
+        mask.bits = 0;
+    elements_write(e, in, &mask);
     return ok ? EMULATE_DONE : emulate_raise_access(e, in->stack_segment, &f);
 }
 
@@ -226,7 +367,7 @@ enum emulate_result emulate_vector(struct engine_vcpu *e, const struct emulated_
         return do_maskmovq(e, in);
     if (in->op == EMU_MASKMOVDQU)
         return do_maskmovdqu(e, in);
-    if ((e->v.xcr0 & XCR0_SSE_AVX) != XCR0_SSE_AVX)
+    if ((e->v.xcr0 & (XCR0_SSE | XCR0_AVX)) != (XCR0_SSE | XCR0_AVX))
         return emulate_raise(e, VEC_UD, false);
     switch (in->op) {
     case EMU_VMASKMOVDQU:
@@ -235,6 +376,8 @@ enum emulate_result emulate_vector(struct engine_vcpu *e, const struct emulated_
         return do_masked_load(e, in);
     case EMU_MASKED_STORE:
         return do_masked_store(e, in);
+    case EMU_SCATTER:
+        return do_scatter(e, in);
     default:
         return do_gather(e, in);
     }

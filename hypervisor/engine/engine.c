@@ -177,6 +177,8 @@ static void state_at_helper(struct engine_vcpu *e)
     e->v.rip = b->va + info->guest_off;
     if (info->group && e->helper_in_tail)
         e->helper_leave = HELPER_SPLIT;
+    if (info->masked && e->helper_in_tail && e->helper_leave == HELPER_FAULT)
+        e->helper_leave = HELPER_CAREFUL;
     if (e->helper_leave == HELPER_FAULT && info->align)
         fault_priority(e, info->align);
 }

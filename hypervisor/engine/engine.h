@@ -71,6 +71,9 @@ void engine_task_changed(struct vcpu *v);
  */
 bool engine_kicked(const struct vcpu *v);
 
+/* The guest sets XCR0, to a value that it may have. Own thread, light. */
+void engine_xcr0_set(struct vcpu *v, uint64_t xcr0);
+
 /* ---- TLB, own vCPU ---- */
 void engine_flush_all(struct vcpu *v); /* both views */
 /* All of the user's view, and user-half addresses in the kernel's: address-space switch. */

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cpu/cpu_policy.h"
 #include "engine/internal.h"
 
 #define CACHE_DEFAULT  (128UL << 20) /* address space; memory is taken as blocks are made */
@@ -40,6 +41,10 @@ const char *engine_host_missing(void)
 
 int engine_init(void)
 {
+    struct cpu_source host;
+
+    cpu_source_host(&host);
+    cpu_xsave_layout(&host, &engine_xsave);
     return signals_init();
 }
 

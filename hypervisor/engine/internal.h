@@ -145,7 +145,8 @@ struct insn_info {
     uint8_t flags_host; /* at the op, guest flags are in host flags */
     uint8_t align; /* of the memory operand: #GP rather than any other fault if it is misaligned; 0: none */
     uint8_t group; /* the probe here is for several instructions: if it fails, this one has not faulted yet */
-    uint8_t borrowed;          /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
+    uint8_t masked;   /* the operand has elements that may not count: if its probe fails, that says nothing */
+    uint8_t borrowed; /* 1 + host register whose guest value is in tmp2 at the op; 0: none */
     struct flag_recipe recipe; /* of the flags at its probe, and at the op unless flags_host */
 };
 
@@ -262,6 +263,23 @@ struct code_cache {
 
 #define CAREFUL_MAX 4
 
+/*
+ * What engine_careful_access() is asked for: size in bytes, whether it is a store, whether the address is
+ * relative to SS. Of a masked operand also the mask register, log2 of an element's bytes, log2 of how many
+ * bits of the mask count, and whether the elements lie packed, as COMPRESS and EXPAND have them. Where more
+ * bits count than there are elements, these are repeated.
+ */
+#define ACCESS_DESC(size, write, ss) ((uint32_t)(size) | (uint32_t)(write) << 16 | (uint32_t)(ss) << 17)
+#define ACCESS_MASKED(k, element, lanes, packed) \
+    ((uint32_t)(k) << 18 | (uint32_t)(element) << 21 | (uint32_t)(lanes) << 23 | (uint32_t)(packed) << 26)
+#define ACCESS_SIZE(desc)    ((desc)&0xffff)
+#define ACCESS_STORES(desc)  ((desc) >> 16 & 1)
+#define ACCESS_SS(desc)      ((desc) >> 17 & 1)
+#define ACCESS_MASK(desc)    ((desc) >> 18 & 7) /* 0: not masked */
+#define ACCESS_ELEMENT(desc) (1u << ((desc) >> 21 & 3))
+#define ACCESS_LANES(desc)   (1u << ((desc) >> 23 & 7))
+#define ACCESS_PACKED(desc)  ((desc) >> 26 & 1)
+
 #define CAREFUL_BYTES 128 /* FNSAVE's 108 is the largest */
 
 /* An access of the running careful instruction that was given a copy instead of guest memory. */
@@ -269,6 +287,8 @@ struct careful_access {
     uint64_t ea;
     unsigned size;
     bool write;
+    unsigned element; /* bytes; 0: all of it counts, else those elements that have a bit in */
+    uint64_t elements;
     uint8_t *copy; /* in area, at the address's own offset from a 64-byte boundary */
     uint8_t old[CAREFUL_BYTES];
     uint8_t area[CAREFUL_BYTES + 64] __attribute__((aligned(64)));
@@ -355,6 +375,7 @@ struct engine_vcpu {
     uint64_t kernel_gs;        /* GS base that the kernel's blocks have been made for (kernel_gs_known()) */
     unsigned kernel_gs_moves;  /* how often it has been another one */
     bool kernel_gs_used;       /* there may be such blocks */
+    bool avx512_seen;          /* there may be blocks that depend on XCR0 */
     uint64_t shadow[NR_VIEWS]; /* shadow stack pointers of the views */
     uint64_t shadow_base[NR_VIEWS];
     uint8_t *shadow_map;
@@ -399,6 +420,8 @@ static inline struct engine_vcpu *engine_self(void)
     __asm__("movq %%gs:%c1, %0" : "=r"(e) : "i"(offsetof(struct vcpu, engine)));
     return e;
 }
+
+extern struct xsave_layout engine_xsave; /* the host's (emulate_state.c) */
 
 /* ---- enter.S ---- */
 extern char engine_enter_kernel_window[], engine_enter_kernel_window_end[], engine_enter_user_window[],

@@ -95,10 +95,11 @@ struct trans {
     unsigned view;
     bool careful;
     enum flags_at flags;
-    bool starts_dead; /* nobody can see the flags that the block starts with */
-    bool done;        /* the block has ended */
-    bool movable;     /* the block may be copied to other addresses: its places are noted */
-    bool probe_ss;    /* the address being probed is relative to SS: a bad one is #SS */
+    bool starts_dead;     /* nobody can see the flags that the block starts with */
+    bool done;            /* the block has ended */
+    bool movable;         /* the block may be copied to other addresses: its places are noted */
+    bool probe_ss;        /* the address being probed is relative to SS: a bad one is #SS */
+    uint32_t access_mask; /* of the operand being probed: ACCESS_MASKED(), or 0 */
     enum { REGION_OPEN, REGION_CLOSED, REGION_BAD } region; /* trans_recipe.c */
     uint32_t region_writes;
     struct flag_recipe recipe; /* of the flags at this point */
@@ -238,6 +239,13 @@ bool insn_touches_flags(const ZydisDecodedInstruction *d);
 bool insn_kills_flags(const ZydisDecodedInstruction *d);
 /* Whether it writes any of them. */
 bool insn_changes_flags(const ZydisDecodedInstruction *d);
+
+/* ---- trans_evex.c ---- */
+/* The instruction up to its opcode; registers are the host's, or those that aren't general ones as they are. */
+void emit_evex(struct trans *t, bool w, unsigned reg, unsigned rm, unsigned vvvv, bool mem, unsigned mem_base,
+               unsigned mem_index);
+/* ACCESS_MASKED() of an operand of which masked elements don't fault; 0: it is accessed as a whole. */
+uint32_t evex_access_mask(const struct insn *in, const ZydisDecodedOperand *mem);
 
 /* ---- trans_recipe.c ---- */
 /* After each instruction; plain: it neither left the block nor used a helper. */

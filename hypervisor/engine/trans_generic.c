@@ -3,8 +3,8 @@
  * The common case: an instruction is copied with its registers renamed and its memory operand replaced by
  * [T0 + T1] (or [T0]) behind a probe.
  *
- * Works on encodings, not on mnemonics, so it serves integer, x87, MMX, SSE and AVX instructions alike:
- * prefixes, REX/VEX and ModRM are rebuilt, the opcode and the immediate are taken as they are.  What needs
+ * Works on encodings, not on mnemonics, so it serves integer, x87, MMX, SSE, AVX and AVX-512 instructions
+ * alike: prefixes, REX/VEX/EVEX and ModRM are rebuilt, the opcode and the immediate are taken as they are.  What needs
  * care:
  *  - registers that live in memory are loaded into scratch before and stored after;
  *  - an instruction with an implicit or high-byte use of guest rcx runs with guest rcx in host rcx;
@@ -206,16 +206,17 @@ static void emit_legacy(struct trans *t, const struct shape *s, unsigned reg, un
  */
 static unsigned reg_mask(const struct trans *t)
 {
-    return mode64(t) ? 15 : 7;
+    return mode64(t) ? 31 : 7;
 }
 
-/* VEX.W chooses between 32- and 64-bit general registers in 64-bit mode only (SDM vol. 2, 2.3.5.5). */
+/* VEX.W and EVEX.W choose between 32- and 64-bit general registers in 64-bit mode only (SDM vol. 2, 2.3.5.5). */
 static bool vex_w(const struct trans *t)
 {
     const struct insn *in = t->in;
 
     if (!mode64(t) &&
         (in->d.mnemonic == ZYDIS_MNEMONIC_VCVTSI2SD || in->d.mnemonic == ZYDIS_MNEMONIC_VCVTSI2SS ||
+         in->d.mnemonic == ZYDIS_MNEMONIC_VCVTUSI2SD || in->d.mnemonic == ZYDIS_MNEMONIC_VCVTUSI2SS ||
          in->d.mnemonic == ZYDIS_MNEMONIC_VMOVD || in->d.mnemonic == ZYDIS_MNEMONIC_VPINSRD ||
          in->d.mnemonic == ZYDIS_MNEMONIC_VPEXTRD || in->d.mnemonic == ZYDIS_MNEMONIC_VPCMPESTRI ||
          in->d.mnemonic == ZYDIS_MNEMONIC_VPCMPESTRM))
@@ -224,7 +225,7 @@ static bool vex_w(const struct trans *t)
         for (unsigned i = 0; i < in->d.operand_count_visible; i++)
             if (in->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER && reg_is_gpr(in->op[i].reg.value))
                 return false;
-    return in->d.raw.vex.W;
+    return in->d.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX ? in->d.raw.evex.W : in->d.raw.vex.W;
 }
 
 static void emit_vex(struct trans *t, unsigned reg, unsigned rm, unsigned vvvv, bool mem, unsigned mem_base,
@@ -244,17 +245,41 @@ static void emit_vex(struct trans *t, unsigned reg, unsigned rm, unsigned vvvv, 
     e8(m, d->opcode);
 }
 
-/* The register number in a field that is not a general register (vector, x87, segment), as encoded. */
+/* The register number in a field that is not a general register (vector, mask, x87, segment), as encoded. */
 static unsigned raw_reg(const ZydisDecodedInstruction *d)
 {
-    return d->raw.modrm.reg |
-           (d->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? !d->raw.vex.R << 3 : d->raw.rex.R << 3);
+    switch (d->encoding) {
+    case ZYDIS_INSTRUCTION_ENCODING_EVEX:
+        return d->raw.modrm.reg | !d->raw.evex.R << 3 | !d->raw.evex.R2 << 4;
+    case ZYDIS_INSTRUCTION_ENCODING_VEX:
+        return d->raw.modrm.reg | !d->raw.vex.R << 3;
+    default:
+        return d->raw.modrm.reg | d->raw.rex.R << 3;
+    }
 }
 
 static unsigned raw_rm(const ZydisDecodedInstruction *d)
 {
-    return d->raw.modrm.rm |
-           (d->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? !d->raw.vex.B << 3 : d->raw.rex.B << 3);
+    switch (d->encoding) {
+    case ZYDIS_INSTRUCTION_ENCODING_EVEX:
+        return d->raw.modrm.rm | !d->raw.evex.B << 3 | !d->raw.evex.X << 4;
+    case ZYDIS_INSTRUCTION_ENCODING_VEX:
+        return d->raw.modrm.rm | !d->raw.vex.B << 3;
+    default:
+        return d->raw.modrm.rm | d->raw.rex.B << 3;
+    }
+}
+
+static unsigned raw_vvvv(const ZydisDecodedInstruction *d)
+{
+    switch (d->encoding) {
+    case ZYDIS_INSTRUCTION_ENCODING_EVEX:
+        return (15u - d->raw.evex.vvvv) | !d->raw.evex.V2 << 4;
+    case ZYDIS_INSTRUCTION_ENCODING_VEX:
+        return 15u - d->raw.vex.vvvv;
+    default:
+        return 0;
+    }
 }
 
 /* True if the instruction defines all arithmetic flags whatever they were before. */
@@ -337,7 +362,7 @@ static bool has_is4(const struct insn *in)
  * so a TLB miss has to know. From the exception classes of SDM vol. 2, 2.4. */
 static uint8_t alignment_needed(const ZydisDecodedInstruction *d, unsigned size)
 {
-    if (size != 16 && size != 32)
+    if (size != 16 && size != 32 && size != 64)
         return 0;
     if (d->mnemonic == ZYDIS_MNEMONIC_CVTPD2PI || d->mnemonic == ZYDIS_MNEMONIC_CVTTPD2PI ||
         d->mnemonic == ZYDIS_MNEMONIC_CMPXCHG16B)
@@ -347,6 +372,8 @@ static uint8_t alignment_needed(const ZydisDecodedInstruction *d, unsigned size)
     switch (d->meta.exception_class) {
     case ZYDIS_EXCEPTION_CLASS_AVX1:
     case ZYDIS_EXCEPTION_CLASS_SSE1:
+    case ZYDIS_EXCEPTION_CLASS_E1:
+    case ZYDIS_EXCEPTION_CLASS_E1NF:
         return (uint8_t)size;
     case ZYDIS_EXCEPTION_CLASS_SSE2:
     case ZYDIS_EXCEPTION_CLASS_SSE4:
@@ -417,7 +444,7 @@ void trans_generic(struct trans *t)
     unsigned mem_base = T0, mem_index = T1;
     int32_t mem_disp = 0;
     unsigned scratch[3], nr_scratch = 0;
-    bool vex = d->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
+    bool evex = d->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
     bool need_host_flags;
     unsigned reg, rm, vvvv;
     bool is_mem;
@@ -451,7 +478,10 @@ void trans_generic(struct trans *t)
             end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_GP); /* code segments can't be written to */
             return;
         }
+        t->access_mask = evex_access_mask(in, s.mem);
         emit_access(t, s.mem, s.mem_size, s.mem_write);
+        t->info->masked = t->access_mask != 0;
+        t->access_mask = 0;
         for (unsigned k = 0; k < NR_FIELDS; k++)
             in_memory += s.f[k].used && s.f[k].in_memory;
         if (s.rcx_in_rcx) {
@@ -522,21 +552,24 @@ void trans_generic(struct trans *t)
     rm = s.f[F_RM].used ? s.f[F_RM].host : raw_rm(d) & reg_mask(t);
     if (!(d->attributes & ZYDIS_ATTRIB_HAS_MODRM))
         reg = rm = 0;
-    vvvv = s.f[F_VVVV].used ? s.f[F_VVVV].host : vex ? (unsigned)(15 - d->raw.vex.vvvv) & reg_mask(t) : 0;
+    vvvv = s.f[F_VVVV].used ? s.f[F_VVVV].host : raw_vvvv(d) & reg_mask(t);
 
     t->info->flags_host = t->flags == FLAGS_HOST;
     if (is_mem)
         t->info->align = alignment_needed(d, s.mem_size) | (x87_waits(in) ? ALIGN_X87 : 0);
-    if (vex)
+    if (evex)
+        emit_evex(t, vex_w(t), reg, rm, vvvv, is_mem, mem_base, mem_index);
+    else if (d->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX)
         emit_vex(t, reg, rm, vvvv, is_mem, mem_base, mem_index);
     else
         emit_legacy(t, &s, reg, rm, is_mem, mem_base, mem_index);
     if (d->attributes & ZYDIS_ATTRIB_HAS_MODRM) {
-        if (!is_mem) {
+        if (!is_mem)
             emit_modrm(m, 3, reg, rm);
-        } else {
+        else if (evex)
+            emit_mem_wide(m, reg, mem_base, mem_index, mem_disp);
+        else
             emit_mem_indexed(m, reg, mem_base, mem_index, mem_disp);
-        }
     }
     if (has_is4(in)) {
         e8(m, in->bytes[d->length - 1] & (mode64(t) ? 0xff : 0x7f));

@@ -52,6 +52,7 @@ static bool plain_category(const ZydisDecodedInstruction *d)
     case ZYDIS_CATEGORY_SSE:
     case ZYDIS_CATEGORY_AVX:
     case ZYDIS_CATEGORY_AVX2:
+    case ZYDIS_CATEGORY_AVX512:
     case ZYDIS_CATEGORY_CONVERT:
         break;
     default:
@@ -67,7 +68,8 @@ static bool operands_fit(const struct insn *in)
     for (unsigned i = 0; i < in->d.operand_count; i++) {
         const ZydisDecodedOperand *o = &in->op[i];
 
-        if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->visibility != ZYDIS_OPERAND_VISIBILITY_EXPLICIT)
+        if (o->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+            (o->visibility != ZYDIS_OPERAND_VISIBILITY_EXPLICIT || evex_access_mask(in, o)))
             return false;
         if (o->type != ZYDIS_OPERAND_TYPE_REGISTER)
             continue;
@@ -83,6 +85,8 @@ static bool operands_fit(const struct insn *in)
             break;
         case ZYDIS_REGCLASS_XMM:
         case ZYDIS_REGCLASS_YMM:
+        case ZYDIS_REGCLASS_ZMM:
+        case ZYDIS_REGCLASS_MASK:
         case ZYDIS_REGCLASS_FLAGS:
             break;
         default:
@@ -140,7 +144,7 @@ static bool find_access(const struct trans *t, const struct insn *in, const Zydi
     if (r->role == ROLE_ACCESS || o->mem.type != ZYDIS_MEMOP_TYPE_MEM ||
         in->d.address_width != mode_width(t) || o->mem.index != ZYDIS_REGISTER_NONE ||
         o->mem.base == ZYDIS_REGISTER_NONE || o->mem.base == ZYDIS_REGISTER_RIP || disp > 0xffff ||
-        disp < -0xffff || o->size == 0 || o->size > 256 || o->mem.segment == ZYDIS_REGISTER_FS ||
+        disp < -0xffff || o->size == 0 || o->size > 512 || o->mem.segment == ZYDIS_REGISTER_FS ||
         o->mem.segment == ZYDIS_REGISTER_GS || o->mem.segment == ZYDIS_REGISTER_CS)
         return false;
     r->role = ROLE_ACCESS;

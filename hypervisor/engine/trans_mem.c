@@ -159,8 +159,8 @@ void emit_probe(struct trans *t, const uint8_t *retry, unsigned size, bool write
 
     t->mem = (struct host_mem){.base = T0, .index = T1};
     if (t->careful) {
-        /* mov r14d, size | write << 16; call careful */
-        emit_mov_imm(m, T1, size | (unsigned)write << 16 | (unsigned)t->probe_ss << 17);
+        /* mov r14d, desc; call careful */
+        emit_mov_imm(m, T1, ACCESS_DESC(size, write, t->probe_ss) | t->access_mask);
         emit_call_gs(m, OFF_STUBS + 8 * STUB_CAREFUL);
         return;
     }

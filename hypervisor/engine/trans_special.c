@@ -268,6 +268,8 @@ static bool uses_fpu(const ZydisDecodedInstruction *d)
     case ZYDIS_ISA_EXT_AVX:
     case ZYDIS_ISA_EXT_AVX2:
     case ZYDIS_ISA_EXT_AVX2GATHER:
+    case ZYDIS_ISA_EXT_AVX512EVEX:
+    case ZYDIS_ISA_EXT_AVX512VEX:
     case ZYDIS_ISA_EXT_AVXAES:
     case ZYDIS_ISA_EXT_F16C:
     case ZYDIS_ISA_EXT_FMA:
@@ -285,6 +287,18 @@ static bool uses_fpu(const ZydisDecodedInstruction *d)
     default:
         return false;
     }
+}
+
+/* Whether the instruction needs what XCR0 has for AVX-512 (engine_xcr0_set()). */
+static bool needs_avx512(const ZydisDecodedInstruction *d)
+{
+    return d->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX || d->meta.isa_ext == ZYDIS_ISA_EXT_AVX512VEX;
+}
+
+static bool avx512_off(struct trans *t)
+{
+    t->e->avx512_seen = true;
+    return (t->e->v.xcr0 & XCR0_AVX512) != XCR0_AVX512;
 }
 
 bool insn_is_masked_move(ZydisMnemonic m)
@@ -401,9 +415,10 @@ bool trans_special(struct trans *t)
     const ZydisDecodedInstruction *d = &in->d;
     struct emit *m = &t->m;
 
-    if ((d->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && d->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) ||
-        d->meta.isa_ext == ZYDIS_ISA_EXT_FMA4 || d->meta.isa_ext == ZYDIS_ISA_EXT_TBM ||
-        d->meta.isa_ext == ZYDIS_ISA_EXT_XOP) {
+    if ((d->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && d->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX &&
+         d->encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX) ||
+        (needs_avx512(d) && avx512_off(t)) || d->meta.isa_ext == ZYDIS_ISA_EXT_FMA4 ||
+        d->meta.isa_ext == ZYDIS_ISA_EXT_TBM || d->meta.isa_ext == ZYDIS_ISA_EXT_XOP) {
         end_exit(t, EXIT_KIND_EXCEPTION, in->va, VEC_UD);
         return true;
     }

@@ -21,9 +21,11 @@ static const struct model {
     {"x86-64-v3",
      {"movbe", "abm", "bmi1", "bmi2", "xsave", "xsaveopt", "xsavec", "xgetbv1", "avx", "f16c", "fma",
       "avx2"}},
+    {"x86-64-v4", {"avx512f", "avx512vl", "avx512dq", "avx512cd", "avx512bw"}},
     {"host",
-     {"aes", "pclmulqdq", "vaes", "vpclmulqdq", "gfni", "sha_ni", "rdrand", "rdseed", "adx", "clflushopt",
-      "clwb"}},
+     {"avx512ifma", "avx512vbmi", "avx512_vbmi2", "avx512_vnni", "avx512_bitalg", "avx512_vpopcntdq",
+      "avx512_vp2intersect", "avx512_bf16", "aes", "pclmulqdq", "vaes", "vpclmulqdq", "gfni", "sha_ni",
+      "rdrand", "rdseed", "adx", "clflushopt", "clwb"}},
 };
 
 #define MASK_WORDS 96u
@@ -72,7 +74,7 @@ static void model_apply(struct mask *m, const struct model *model)
 
 const char *cpu_spec_models(void)
 {
-    return "x86-64 x86-64-v2 x86-64-v3 host";
+    return "x86-64 x86-64-v2 x86-64-v3 x86-64-v4 host";
 }
 
 int cpu_spec_parse(const char *spec, char *mask, size_t mask_size, char *why, size_t why_size)

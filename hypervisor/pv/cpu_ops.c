@@ -60,9 +60,7 @@ void pv_set_cr4(struct vcpu *v, uint64_t cr4)
 
 bool pv_xcr0_valid(const struct vcpu *v, uint64_t xcr0)
 {
-    if (!(xcr0 & XCR0_X87) || xcr0 & ~v->domain->cpu_policy->xcr0_mask)
-        return false;
-    return !(xcr0 & XCR0_AVX) || xcr0 & XCR0_SSE;
+    return xcr0_consistent(xcr0) && !(xcr0 & ~v->domain->cpu_policy->xcr0_mask);
 }
 
 /* A breakpoint may lie where the guest's own memory does: not in Xen's hole, not in a non-canonical place. */

@@ -93,8 +93,10 @@ void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs
         r->edx = v->id;
         break;
     case 0xd:
-        if (subleaf <= 1 && p->xcr0_mask)
-            r->ebx = subleaf == 0 || cpu_policy_has(p, CPU_XSAVEC) ? cpu_xsave_size(v->xcr0) : 0;
+        if (subleaf == 0 && p->xcr0_mask)
+            r->ebx = xsave_size(&p->xsave, v->xcr0);
+        else if (subleaf == 1 && cpu_policy_has(p, CPU_XSAVEC))
+            r->ebx = xsave_size_compact(v->xcr0);
         break;
     case 0x8000001eu: /* extended APIC id; core number, one thread a core; node 0 of 1 */
         if (cpu_policy_has(p, CPU_TOPOEXT)) {

@@ -73,7 +73,7 @@ static enum emulated emulate_xsetbv(struct insn *in)
         return EMU_UD;
     if (v->user_mode || (uint32_t)v->gpr[RCX] != 0 || !pv_xcr0_valid(v, value))
         return EMU_GP0;
-    v->xcr0 = value;
+    engine_xcr0_set(v, value);
     return EMU_DONE;
 }
 

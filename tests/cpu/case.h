@@ -9,6 +9,7 @@
 #define DIPTYCH_TESTS_CPU_CASE_H
 
 #include "base/types.h"
+#include "cpu/xsave.h"
 #include "rng.h"
 
 /* ---- memory ---- */
@@ -57,9 +58,19 @@ void layout_fill(uint8_t *image, uint64_t seed);
 
 /* ---- state ---- */
 
-#define XSAVE_BYTES 832 /* legacy region, header, AVX: standard form of XSAVE with RFBM = 7 */
+#define XSAVE_BYTES XSAVE_AREA_MAX
 
-/* In hardware's order of registers. xsave holds x87, SSE and AVX state, header normal: XSTATE_BV = 7. */
+/*
+ * The state components that cases have, what of XSAVE_BYTES they take, and where each is: of the host's CPU,
+ * with AVX-512 if it has that. Known once state_start() has been called.
+ */
+extern uint64_t state_xcr0;
+extern unsigned state_bytes;
+extern struct xsave_layout state_layout;
+
+void state_start(void);
+
+/* In hardware's order of registers. xsave is XSAVE's standard format, header normal: XSTATE_BV = state_xcr0. */
 struct cpu_state {
     uint64_t gpr[16];
     uint64_t rip;
@@ -78,12 +89,16 @@ struct cpu_state {
 #define XSAVE_XMM        160 /* 16 of 16 bytes */
 #define XSAVE_BV         512
 #define XSAVE_YMMH       576 /* 16 of 16 bytes */
+/* Only where state_xcr0 has AVX-512. */
+#define XSAVE_K    (state_layout.offset[5]) /* 8 of 8 bytes */
+#define XSAVE_ZMMH (state_layout.offset[6]) /* 16 of 32 bytes */
+#define XSAVE_ZMM  (state_layout.offset[7]) /* 16 of 64 bytes: ZMM16 to ZMM31 */
 
 /* Power-on values of all components. */
 void state_init_xsave(uint8_t *xsave);
 
 /* Puts components that XSTATE_BV says are in their initial state there, clears what has no meaning (padding,
- * reserved, the last-instruction pointers), sets XSTATE_BV = 7: two images of equal state become equal
+ * reserved, the last-instruction pointers), sets XSTATE_BV = state_xcr0: two images of equal state become equal
  * bytes. */
 void state_normalise_xsave(uint8_t *xsave);
 

@@ -119,7 +119,7 @@ static void diff_memory(struct diff *d, const uint8_t *a, const uint8_t *b)
 
 static bool same_cr2(const struct test_case *t, uint64_t a, uint64_t b)
 {
-    return a == b || (t->loose_cr2 && a - b + 1024 < 2048);
+    return a == b || (t->loose_cr2 && a - b + XSAVE_BYTES < 2 * XSAVE_BYTES);
 }
 
 unsigned outcome_diff(const struct test_case *t, const struct outcome *a, const uint8_t *a_mem,
@@ -188,6 +188,14 @@ unsigned outcome_diff(const struct test_case *t, const struct outcome *a, const 
             diff_bytes(&d, "xmm", i, x + XSAVE_XMM + 16 * i, y + XSAVE_XMM + 16 * i, 16);
         for (unsigned i = 0; i < 16; i++)
             diff_bytes(&d, "ymm_high", i, x + XSAVE_YMMH + 16 * i, y + XSAVE_YMMH + 16 * i, 16);
+        if (state_xcr0 & XCR0_AVX512) {
+            for (unsigned i = 0; i < 8; i++)
+                diff_bytes(&d, "k", i, x + XSAVE_K + 8 * i, y + XSAVE_K + 8 * i, 8);
+            for (unsigned i = 0; i < 16; i++)
+                diff_bytes(&d, "zmm_high", i, x + XSAVE_ZMMH + 32 * i, y + XSAVE_ZMMH + 32 * i, 32);
+            for (unsigned i = 0; i < 16; i++)
+                diff_bytes(&d, "zmm", 16 + i, x + XSAVE_ZMM + 64 * i, y + XSAVE_ZMM + 64 * i, 64);
+        }
     }
     d.kind = DIFF_MEMORY;
     diff_memory(&d, a_mem, b_mem);

@@ -752,6 +752,7 @@ int main(int argc, char **argv)
         opt.max_fail = ~0u;
     if (opt.hours > 0)
         opt.count = 1UL << 62;
+    state_start();
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         err(1, "cputest: mmap");

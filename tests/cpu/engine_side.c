@@ -30,9 +30,8 @@
 #define CACHE_BYTES (8UL << 20)
 
 /* What direct execution is for (direct_fits()). */
-#define CR4_FSGSBASE     (1u << 16)
-#define CR4_OSXSAVE      (1u << 18)
-#define XCR0_X87_SSE_AVX 7u
+#define CR4_FSGSBASE (1u << 16)
+#define CR4_OSXSAVE  (1u << 18)
 
 static struct vcpu *vcpu;
 static struct domain domain;
@@ -99,13 +98,13 @@ __asm__(".pushsection .text\n"
         "    mov %rdx, %r12\n"
         "    fnstcw (%rsp)\n"
         "    stmxcsr 8(%rsp)\n"
-        "    mov $7, %eax\n"
+        "    mov state_xcr0(%rip), %eax\n"
         "    xor %edx, %edx\n"
         "    xrstor64 (%rsi)\n"
         "    mov %rbx, %rdi\n"
         "    call engine_run\n"
         "    mov %eax, %ebp\n"
-        "    mov $7, %eax\n"
+        "    mov state_xcr0(%rip), %eax\n"
         "    xor %edx, %edx\n"
         "    xsave64 (%r12)\n"
         "    vzeroupper\n"
@@ -220,7 +219,7 @@ void engine_side_start(enum engine_exec how)
     vcpu->user_mode = true;
     vcpu->online = true;
     vcpu->cr4 = CR4_FSGSBASE | CR4_OSXSAVE;
-    vcpu->xcr0 = XCR0_X87_SSE_AVX;
+    vcpu->xcr0 = state_xcr0;
     e = engine_thread_start(vcpu);
     if (e)
         errx(1, "cputest: engine_thread_start: %s", strerror(-e));
@@ -410,8 +409,12 @@ void engine_side_run(const struct test_case *t, uint64_t salt, struct outcome *o
     out->state.fs_base = vcpu->fs_base;
     out->state.gs_base = vcpu->gs_base;
     if (t->code32)
-        for (unsigned i = 8; i < 16; i++)
-            out->state.gpr[i] = 0;
+        for (unsigned i = 0; i < 16; i++) {
+            if (i >= 8)
+                out->state.gpr[i] = 0;
+            else if (ran_directly) /* what is above isn't defined: AMD's KMOV with W set writes there */
+                out->state.gpr[i] = (uint32_t)out->state.gpr[i];
+        }
     memcpy(out->state.xsave, fpu_out, XSAVE_BYTES);
     state_normalise_xsave(out->state.xsave);
 }

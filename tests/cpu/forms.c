@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/isa_feature.h"
+
 /* ---- what is left out ---- */
 
 struct ban {
@@ -67,20 +69,46 @@ static const struct ban bans[] = {
 
 /* Extensions that a guest is not shown, or that need more than the CPU (enclaves, keys, tiles). */
 static const uint8_t ext_banned[] = {
-    ZYDIS_ISA_EXT_AMD_INVLPGB, ZYDIS_ISA_EXT_AMX_BF16,   ZYDIS_ISA_EXT_AMX_INT8,
-    ZYDIS_ISA_EXT_AMX_TILE,    ZYDIS_ISA_EXT_AVX512EVEX, ZYDIS_ISA_EXT_AVX512VEX,
-    ZYDIS_ISA_EXT_AVX_VNNI,    ZYDIS_ISA_EXT_CET,        ZYDIS_ISA_EXT_CLDEMOTE,
-    ZYDIS_ISA_EXT_CLZERO,      ZYDIS_ISA_EXT_ENQCMD,     ZYDIS_ISA_EXT_HRESET,
-    ZYDIS_ISA_EXT_INVPCID,     ZYDIS_ISA_EXT_KEYLOCKER,  ZYDIS_ISA_EXT_KEYLOCKER_WIDE,
-    ZYDIS_ISA_EXT_KNC,         ZYDIS_ISA_EXT_KNCE,       ZYDIS_ISA_EXT_KNCV,
-    ZYDIS_ISA_EXT_MCOMMIT,     ZYDIS_ISA_EXT_MONITOR,    ZYDIS_ISA_EXT_MONITORX,
-    ZYDIS_ISA_EXT_MOVDIR,      ZYDIS_ISA_EXT_MPX,        ZYDIS_ISA_EXT_PADLOCK,
-    ZYDIS_ISA_EXT_PCONFIG,     ZYDIS_ISA_EXT_PKU,        ZYDIS_ISA_EXT_PT,
-    ZYDIS_ISA_EXT_RTM,         ZYDIS_ISA_EXT_SERIALIZE,  ZYDIS_ISA_EXT_SGX,
-    ZYDIS_ISA_EXT_SGX_ENCLV,   ZYDIS_ISA_EXT_SMX,        ZYDIS_ISA_EXT_SNP,
-    ZYDIS_ISA_EXT_SVM,         ZYDIS_ISA_EXT_TDX,        ZYDIS_ISA_EXT_TSX_LDTRK,
-    ZYDIS_ISA_EXT_UINTR,       ZYDIS_ISA_EXT_VMFUNC,     ZYDIS_ISA_EXT_VTX,
-    ZYDIS_ISA_EXT_WAITPKG,     ZYDIS_ISA_EXT_XSAVEC,     ZYDIS_ISA_EXT_XSAVES,
+    ZYDIS_ISA_EXT_AMD_INVLPGB,
+    ZYDIS_ISA_EXT_AMX_BF16,
+    ZYDIS_ISA_EXT_AMX_INT8,
+    ZYDIS_ISA_EXT_AMX_TILE,
+    ZYDIS_ISA_EXT_AVX_VNNI,
+    ZYDIS_ISA_EXT_CET,
+    ZYDIS_ISA_EXT_CLDEMOTE,
+    ZYDIS_ISA_EXT_CLZERO,
+    ZYDIS_ISA_EXT_ENQCMD,
+    ZYDIS_ISA_EXT_HRESET,
+    ZYDIS_ISA_EXT_INVPCID,
+    ZYDIS_ISA_EXT_KEYLOCKER,
+    ZYDIS_ISA_EXT_KEYLOCKER_WIDE,
+    ZYDIS_ISA_EXT_KNC,
+    ZYDIS_ISA_EXT_KNCE,
+    ZYDIS_ISA_EXT_KNCV,
+    ZYDIS_ISA_EXT_MCOMMIT,
+    ZYDIS_ISA_EXT_MONITOR,
+    ZYDIS_ISA_EXT_MONITORX,
+    ZYDIS_ISA_EXT_MOVDIR,
+    ZYDIS_ISA_EXT_MPX,
+    ZYDIS_ISA_EXT_PADLOCK,
+    ZYDIS_ISA_EXT_PCONFIG,
+    ZYDIS_ISA_EXT_PKU,
+    ZYDIS_ISA_EXT_PT,
+    ZYDIS_ISA_EXT_RTM,
+    ZYDIS_ISA_EXT_SERIALIZE,
+    ZYDIS_ISA_EXT_SGX,
+    ZYDIS_ISA_EXT_SGX_ENCLV,
+    ZYDIS_ISA_EXT_SMX,
+    ZYDIS_ISA_EXT_SNP,
+    ZYDIS_ISA_EXT_SVM,
+    ZYDIS_ISA_EXT_TDX,
+    ZYDIS_ISA_EXT_TSX_LDTRK,
+    ZYDIS_ISA_EXT_UINTR,
+    ZYDIS_ISA_EXT_VMFUNC,
+    ZYDIS_ISA_EXT_VTX,
+    ZYDIS_ISA_EXT_WAITPKG,
+    ZYDIS_ISA_EXT_XSAVEC,
+    ZYDIS_ISA_EXT_XSAVES,
     ZYDIS_ISA_EXT_XSAVEOPT,
 };
 
@@ -92,6 +120,8 @@ const char *forms_banned(const ZydisDecodedInstruction *in)
     for (size_t i = 0; i < ARRAY_SIZE(ext_banned); i++)
         if (ext_banned[i] == in->meta.isa_ext)
             return "an extension that guests are not shown";
+    if (in->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && cpu_feature_of_insn(in) == CPU_NEVER)
+        return "an extension that guests are not shown";
     if (in->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
         return "loads CS: the panel's";
     if ((in->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
@@ -117,7 +147,12 @@ static unsigned form_bytes(const struct form *f, uint8_t modrm, uint8_t *b)
     unsigned n = 0;
 
     memset(b, 0, ZYDIS_MAX_INSTRUCTION_LENGTH);
-    if (f->vex) {
+    if (f->evex) {
+        b[n++] = 0x62;
+        b[n++] = (uint8_t)(0xf0 | f->map);
+        b[n++] = (uint8_t)(f->w << 7 | 0x7c | f->pp);
+        b[n++] = (uint8_t)(f->ll << 5 | f->b << 4 | 8 | f->k);
+    } else if (f->vex) {
         b[n++] = 0xc4;
         b[n++] = (uint8_t)(0xe0 | f->map);
         b[n++] = (uint8_t)(f->w << 7 | 0x78 | f->l << 2 | f->pp);
@@ -144,6 +179,8 @@ static bool is_prefix_byte(const struct form *f, bool code32)
 {
     uint8_t o = f->opcode;
 
+    if (f->evex)
+        return false;
     if (f->vex || f->map)
         return !f->vex && f->map == 1 && (o == 0x38 || o == 0x3a);
     return o == 0x0f || o == 0x26 || o == 0x2e || o == 0x36 || o == 0x3e || o == 0x64 || o == 0x65 ||
@@ -217,11 +254,25 @@ static void try_opcode(struct builder *b, struct form f)
     }
 }
 
+/* ModRM.rm says nothing but register or memory; gathers and scatters want an index, and a mask. */
+static void try_evex(struct builder *b, struct form f)
+{
+    struct form masked = f;
+
+    masked.k = 1;
+    for (unsigned reg = 0; reg < 8; reg++) {
+        if (!try_form(b, f, (uint8_t)(reg << 3 | 3)))
+            try_form(b, masked, (uint8_t)(reg << 3 | 4));
+        try_form(b, f, (uint8_t)(0xc0 | reg << 3 | 3));
+    }
+}
+
 /* One of each kind: rows that differ only in register numbers are dropped. */
 static bool same_kind(const struct form *a, const struct form *b)
 {
-    return a->vex == b->vex && a->map == b->map && a->opcode == b->opcode && a->pp == b->pp && a->w == b->w &&
-           a->l == b->l && a->mem == b->mem && a->mnemonic == b->mnemonic && a->reg_fixed == b->reg_fixed &&
+    return a->vex == b->vex && a->evex == b->evex && a->ll == b->ll && a->b == b->b && a->map == b->map &&
+           a->opcode == b->opcode && a->pp == b->pp && a->w == b->w && a->l == b->l && a->mem == b->mem &&
+           a->mnemonic == b->mnemonic && a->reg_fixed == b->reg_fixed &&
            (!a->reg_fixed || a->reg == b->reg) && (!a->rm_fixed || a->rm == b->rm);
 }
 
@@ -265,6 +316,19 @@ const struct form_list *forms_all(bool code32)
                         continue;
                     try_opcode(&b, f);
                 }
+    for (unsigned map = 1; map < 4; map++)
+        for (unsigned op = 0; op < 256; op++)
+            for (unsigned bits = 0; bits < 64; bits++) {
+                struct form f = {.evex = true,
+                                 .map = (uint8_t)map,
+                                 .opcode = (uint8_t)op,
+                                 .pp = bits & 3,
+                                 .w = bits & 4,
+                                 .b = bits & 8,
+                                 .ll = (uint8_t)(bits >> 4)};
+
+                try_evex(&b, f);
+            }
     drop_duplicates(l);
     return l;
 }

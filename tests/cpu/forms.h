@@ -11,11 +11,14 @@
 #include "base/types.h"
 
 struct form {
-    bool vex;
+    bool vex, evex;
     uint8_t map; /* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A */
     uint8_t opcode;
     uint8_t pp; /* 0: none, 1: 66, 2: F3, 3: F2 */
-    bool w, l;  /* REX.W or VEX.W; VEX.L */
+    bool w, l;  /* REX.W, VEX.W or EVEX.W; VEX.L */
+    uint8_t ll; /* EVEX.L'L */
+    bool b;     /* EVEX.b: broadcast, or rounding */
+    uint8_t k;  /* the least EVEX.aaa: 1 where there must be a mask, else 0 */
     bool modrm;
     bool mem;    /* ModRM names memory */
     uint8_t reg; /* ModRM.reg if reg_fixed */

@@ -281,6 +281,7 @@ static bool try_address(struct gen *g, uint64_t target, struct address *a)
 static void find_address(struct gen *g, uint64_t target, struct address *a)
 {
     unsigned reg;
+    bool wide;
 
     for (unsigned i = 0; i < 24; i++)
         if (try_address(g, target, a))
@@ -290,10 +291,13 @@ static void find_address(struct gen *g, uint64_t target, struct address *a)
     for (unsigned i = 0; i < g->nr_gprs && (reg == RSP || (g->locked & (1u << reg))); i++)
         reg = (reg + 1) % g->nr_gprs;
     a->disp = (int8_t)rng_u64(&g->r); /* NOLINT(bugprone-signed-char-misuse): the sign is wanted */
+    wide = rng_pct(&g->r, 30);        /* EVEX's displacements are times the operand's size */
+    if (wide)
+        a->disp *= 64;
     gen_set_reg(g, reg, target - (uint64_t)a->disp);
     a->base_ok = true;
     a->base = reg;
-    a->disp8 = rng_pct(&g->r, 50);
+    a->disp8 = !wide && rng_pct(&g->r, 50);
 }
 
 /* ---- one instruction ---- */
@@ -304,6 +308,8 @@ struct encoding {
     bool rex; /* a REX prefix even if nothing needs it */
     bool lock;
     bool vex2;               /* two-byte VEX where possible */
+    unsigned k;              /* EVEX.aaa */
+    bool z;                  /* EVEX.z */
     const struct address *a; /* NULL: rm is a register */
 };
 
@@ -365,7 +371,14 @@ static unsigned encode(const struct gen *g, const struct encoding *e, uint8_t *b
         b[n++] = e->a->seg;
     if (e->a && e->a->a32)
         b[n++] = 0x67;
-    if (f->vex) {
+    if (f->evex) {
+        bool x = e->a ? rx : e->rm & 16;
+
+        b[n++] = 0x62;
+        b[n++] = (uint8_t)(!rr << 7 | !x << 6 | !rb << 5 | !(e->reg & 16) << 4 | f->map);
+        b[n++] = (uint8_t)(f->w << 7 | (~e->vvvv & 15) << 3 | 4 | f->pp);
+        b[n++] = (uint8_t)(e->z << 7 | f->ll << 5 | f->b << 4 | !(e->vvvv & 16) << 3 | e->k);
+    } else if (f->vex) {
         uint8_t last = (uint8_t)((~e->vvvv & 15) << 3 | f->l << 2 | f->pp);
 
         if (e->vex2 && f->map == 1 && !f->w && !rx && !rb) {
@@ -447,6 +460,75 @@ static void bias_immediates(struct gen *g, const ZydisDecodedInstruction *in, ui
     }
 }
 
+/* Registers up to 31, a mask, zeroing: what may not be is taken back. */
+static void choose_evex(struct gen *g, struct encoding *e)
+{
+    unsigned nr = g->code32 ? 8 : 32;
+
+    if (!e->f->reg_fixed)
+        e->reg = (unsigned)rng_below(&g->r, nr);
+    e->rm = (unsigned)rng_below(&g->r, nr);
+    e->vvvv = (unsigned)rng_below(&g->r, nr);
+    e->k = rng_pct(&g->r, 35) ? e->f->k : 1 + (unsigned)rng_below(&g->r, 7);
+    e->z = e->k && rng_pct(&g->r, 40);
+}
+
+/*
+ * Takes back what the instruction doesn't have until it decodes, and makes a displacement of one byte what
+ * EVEX has there: times the operand's size. False: it is none.
+ */
+static bool relax_evex(struct gen *g, struct encoding *e, uint8_t *b)
+{
+    struct address near;
+    ZydisDecodedInstruction in;
+    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+    const struct address *a = e->a;
+
+    for (unsigned step = 0;; step++) {
+        encode(g, e, b);
+        if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&g->dec, b, ZYDIS_MAX_INSTRUCTION_LENGTH, &in, op)))
+            break;
+        switch (step) {
+        case 0:
+            e->z = false;
+            break;
+        case 1:
+            e->k = e->f->k;
+            break;
+        case 2:
+            e->vvvv = 0;
+            break;
+        case 3:
+            e->reg &= 15;
+            e->rm &= 15;
+            break;
+        case 4:
+            e->reg &= 7;
+            break;
+        default:
+            return false;
+        }
+    }
+    if (!a || a->rip || !a->base_ok)
+        return true;
+    near = *a;
+    e->a = &near;
+    near.disp8 = true;
+    near.disp = 1;
+    encode(g, e, b);
+    if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&g->dec, b, ZYDIS_MAX_INSTRUCTION_LENGTH, &in, op)))
+        for (unsigned i = 0; i < in.operand_count_visible; i++)
+            if (op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+                near.disp = a->disp % op[i].mem.disp.value ? 128 : a->disp / op[i].mem.disp.value;
+    if (!fits8(near.disp) || rng_pct(&g->r, 25)) {
+        near.disp8 = false;
+        near.disp = a->disp;
+    }
+    encode(g, e, b);
+    e->a = a;
+    return true;
+}
+
 static bool try_form(struct gen *g, const struct form *f, const struct address *a, int reg)
 {
     struct encoding e = {.f = f, .a = a};
@@ -461,15 +543,20 @@ static bool try_form(struct gen *g, const struct form *f, const struct address *
     e.vvvv = f->vex && rng_pct(&g->r, 80) ? (unsigned)rng_below(&g->r, g->nr_gprs) : 0;
     e.rex = rng_pct(&g->r, 20);
     e.vex2 = rng_pct(&g->r, 60);
-    e.lock = f->mem && rng_pct(&g->r, 25);
+    e.lock = f->mem && !f->evex && rng_pct(&g->r, 25);
+    if (f->evex)
+        choose_evex(g, &e);
     n = encode(g, &e, b);
     for (unsigned i = 0; i < 16; i++)
         b[n + i] = (uint8_t)rng_u64(&g->r);
+    if (f->evex && !relax_evex(g, &e, b))
+        return false;
     if (ZYAN_FAILED(ZydisDecoderDecodeFull(&g->dec, b, ZYDIS_MAX_INSTRUCTION_LENGTH, &in, op)) && e.lock) {
         e.lock = false;
         encode(g, &e, b);
     }
-    if (ZYAN_FAILED(ZydisDecoderDecodeFull(&g->dec, b, ZYDIS_MAX_INSTRUCTION_LENGTH, &in, op)) && e.vvvv) {
+    if (ZYAN_FAILED(ZydisDecoderDecodeFull(&g->dec, b, ZYDIS_MAX_INSTRUCTION_LENGTH, &in, op)) && e.vvvv &&
+        !f->evex) {
         e.vvvv = 0;
         encode(g, &e, b);
     }
@@ -532,7 +619,9 @@ bool gen_form(struct gen *g, const struct form *f)
     if (f->mnemonic == ZYDIS_MNEMONIC_FLDENV || f->mnemonic == ZYDIS_MNEMONIC_FRSTOR ||
         f->mnemonic == ZYDIS_MNEMONIC_FXRSTOR || f->mnemonic == ZYDIS_MNEMONIC_FXRSTOR64)
         g->t->loose_cr2 = true;
-    return put_form(g, f, f->mem ? gen_target(g, f->mem_bytes, f->mem_bytes >= 16) : 0);
+    return put_form(
+        g, f,
+        f->mem ? gen_target(g, f->mem_bytes, f->mem_bytes >= 16 && !(f->evex && rng_pct(&g->r, 60))) : 0);
 }
 
 const struct form *gen_pick(struct gen *g, const struct form_set *s)

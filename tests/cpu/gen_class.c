@@ -132,6 +132,31 @@ static bool want_avx2(const struct form *f)
     return f->vex && f->isa_ext == ZYDIS_ISA_EXT_AVX2;
 }
 
+static bool is_sparse(const struct form *f)
+{
+    return f->category == ZYDIS_CATEGORY_GATHER || f->category == ZYDIS_CATEGORY_SCATTER;
+}
+
+static bool want_evex(const struct form *f)
+{
+    return f->evex && !is_sparse(f);
+}
+
+static bool want_mask(const struct form *f)
+{
+    return f->isa_ext == ZYDIS_ISA_EXT_AVX512VEX;
+}
+
+static bool want_evex_memory(const struct form *f)
+{
+    return want_evex(f) && f->mem;
+}
+
+static bool want_sparse(const struct form *f)
+{
+    return f->evex && is_sparse(f);
+}
+
 static bool want_fma(const struct form *f)
 {
     return f->isa_ext == ZYDIS_ISA_EXT_FMA || f->isa_ext == ZYDIS_ISA_EXT_F16C;
@@ -139,9 +164,10 @@ static bool want_fma(const struct form *f)
 
 static bool want_mxcsr(const struct form *f)
 {
-    return (want_sse(f) || want_avx(f) || want_fma(f)) &&
+    return (want_sse(f) || want_avx(f) || want_fma(f) || want_evex(f)) &&
            (f->category == ZYDIS_CATEGORY_SSE || f->category == ZYDIS_CATEGORY_AVX ||
-            f->category == ZYDIS_CATEGORY_CONVERT || f->category == ZYDIS_CATEGORY_VFMA) &&
+            f->category == ZYDIS_CATEGORY_AVX512 || f->category == ZYDIS_CATEGORY_CONVERT ||
+            f->category == ZYDIS_CATEGORY_VFMA) &&
            f->mnemonic != ZYDIS_MNEMONIC_FXRSTOR && f->mnemonic != ZYDIS_MNEMONIC_FXRSTOR64;
 }
 
@@ -190,7 +216,7 @@ static bool want_memory(const struct form *f)
 
 static bool want_any(const struct form *f)
 {
-    return f->category != ZYDIS_CATEGORY_CALL && f->category != ZYDIS_CATEGORY_UNCOND_BR &&
+    return !is_sparse(f) && f->category != ZYDIS_CATEGORY_CALL && f->category != ZYDIS_CATEGORY_UNCOND_BR &&
            f->category != ZYDIS_CATEGORY_RET && f->category != ZYDIS_CATEGORY_INTERRUPT &&
            f->mnemonic != ZYDIS_MNEMONIC_POPF && f->mnemonic != ZYDIS_MNEMONIC_POPFD &&
            f->mnemonic != ZYDIS_MNEMONIC_POPFQ;
@@ -270,6 +296,11 @@ const struct gen_class gen_classes[] = {
     {"avx2", "AVX2", 4, BOTH, want_avx2, emit_forms, 2, 4, "avx2"},
     {"fma", "FMA, F16C", 3, BOTH, want_fma, emit_forms, 2, 4, "fma"},
     {"gather", "gathers, masked moves", 4, BOTH, want_gather, gen_emit_gather, 15, 0, "avx2"},
+    {"evex", "AVX-512", 14, BOTH, want_evex, emit_forms, 2, 4, "avx512f"},
+    {"kmask", "mask registers", 3, BOTH, want_mask, emit_forms, 3, 0, "avx512bw"},
+    {"masked", "AVX-512 operands that fault, by masks in part or not", 8, BOTH, want_evex_memory, emit_forms,
+     40, 4, "avx512bw"},
+    {"scatter", "gathers and scatters of AVX-512", 4, BOTH, want_sparse, gen_emit_gather, 15, 0, "avx512bw"},
     {"xm", "SIMD exceptions unmasked: #XM", 4, BOTH, want_mxcsr, emit_forms, 2, 100, "avx"},
     {"fault", "memory operands on bad pages and across into them, not canonical", 8, BOTH, want_memory,
      emit_forms, 40, 4, NULL},

@@ -202,13 +202,21 @@ static void fxsave(struct gen *g)
     }
 }
 
+/* Some of the state components; AVX-512's least often. */
+static uint32_t state_components(struct gen *g)
+{
+    uint32_t r = (uint32_t)rng_u64(&g->r);
+
+    return r & (uint32_t)state_xcr0 & (rng_pct(&g->r, 50) ? 7 : 0xff);
+}
+
 static void xsave(struct gen *g)
 {
     bool w = rng_pct(&g->r, 50);
 
     g->t->loose_cr2 = true;
-    gen_set_reg(g, RBX, gen_target(g, 896, false) & (rng_pct(&g->r, 95) ? ~63UL : ~0UL));
-    gen_set_reg(g, RAX, rng_below(&g->r, 8));
+    gen_set_reg(g, RBX, gen_target(g, state_bytes + 64, false) & (rng_pct(&g->r, 95) ? ~63UL : ~0UL));
+    gen_set_reg(g, RAX, state_components(g));
     gen_set_reg(g, RDX, 0);
     OP_RBX(g, false, w, 0x0f, 0xae, 0x23); /* xsave */
     for (unsigned i = 8; i < 24; i += 4)
@@ -217,11 +225,11 @@ static void xsave(struct gen *g)
     glue(g);
     /* XSTATE_BV tells whether the CPU happens to know that a component is in its initial state. */
     for (unsigned i = 512; i < 576; i += 4)
-        store_rbx(g, i, i == 512 ? (uint32_t)rng_below(&g->r, rng_pct(&g->r, 95) ? 8 : 16) : 0);
+        store_rbx(g, i, i == 512 ? state_components(g) | (rng_pct(&g->r, 5) ? 8 : 0) : 0);
     if (rng_pct(&g->r, 60)) {
         if (rng_pct(&g->r, 30))
             store_rbx(g, 24, 0x1f80);
-        gen_set_reg(g, RAX, rng_below(&g->r, 8));
+        gen_set_reg(g, RAX, state_components(g));
         OP_RBX(g, false, w, 0x0f, 0xae, 0x2b); /* xrstor */
     }
 }
@@ -291,6 +299,36 @@ static void one_gather(struct gen *g, const struct form *f)
         (uint8_t)rng_u64(&g->r));
 }
 
+/* A gather or scatter by a mask register: vmovdqu64 zmm, [rbx]; kmovq k, [rbx + 64]; then itself. */
+static void one_evex_gather(struct gen *g, const struct form *f)
+{
+    unsigned nr = g->code32 ? 8 : 32, data = (unsigned)rng_below(&g->r, nr),
+             scale = (unsigned)rng_below(&g->r, 4), k = 1 + (unsigned)rng_below(&g->r, 7);
+    unsigned index = (data + (unsigned)rng_below(&g->r, 8)) % nr; /* the same: #UD */
+    bool wide = f->opcode & 1;                                    /* 64-bit indices */
+    uint64_t slot = gen_target_good(g, 128), v;
+    int64_t reach = rng_pct(&g->r, 80) ? 256 : 6000;
+    uint8_t indices[64];
+
+    for (unsigned i = 0; i < sizeof(indices); i += wide ? 8 : 4) {
+        v = (uint64_t)((int64_t)rng_below(&g->r, (uint64_t)reach * 2) - reach) >> scale;
+        memcpy(indices + i, &v, wide ? 8 : 4);
+    }
+    v = rng_pct(&g->r, 40) ? ~0UL : rng_u64(&g->r);
+    case_poke(g->t, slot, indices, 32);
+    case_poke(g->t, slot + 32, indices + 32, 32);
+    case_poke(g->t, slot + 64, &v, 8);
+    gen_set_reg(g, RBX, slot);
+    GEN(g, 0x62, (uint8_t)(!(index & 8) << 7 | 0x60 | !(index & 16) << 4 | 1), 0xfe, 0x48, 0x6f,
+        (uint8_t)((index & 7) << 3 | 3));
+    GEN(g, 0xc4, 0xe1, 0xf8, 0x90, (uint8_t)(0x43 | k << 3), 64);
+    gen_set_reg(g, RBX, gen_target(g, 8, false));
+    GEN(g, 0x62, (uint8_t)(!(data & 8) << 7 | !(index & 8) << 6 | 0x20 | !(data & 16) << 4 | 2),
+        (uint8_t)(f->w << 7 | 0x7c | f->pp), (uint8_t)(f->ll << 5 | !(index & 16) << 3 | k), f->opcode,
+        (uint8_t)(0x44 | (data & 7) << 3), (uint8_t)(scale << 6 | (index & 7) << 3 | RBX),
+        (uint8_t)rng_u64(&g->r));
+}
+
 void gen_emit_gather(struct gen *g, const struct gen_class *c, const struct form_set *set)
 {
     const struct form *f;
@@ -300,6 +338,8 @@ void gen_emit_gather(struct gen *g, const struct gen_class *c, const struct form
         f = gen_pick(g, set);
         if (f->isa_ext == ZYDIS_ISA_EXT_AVX2GATHER)
             one_gather(g, f);
+        else if (f->category == ZYDIS_CATEGORY_GATHER || f->category == ZYDIS_CATEGORY_SCATTER)
+            one_evex_gather(g, f);
         else
             gen_form(g, f);
     }
@@ -550,8 +590,6 @@ void gen_emit_fuzz(struct gen *g, const struct gen_class *c, const struct form_s
             b[n++] = 0x0f;
         while (n < sizeof(b))
             b[n++] = (uint8_t)rng_u64(&g->r);
-        if (b[0] == 0x62 || b[0] == 0xd5)
-            continue; /* EVEX: hidden from guests, present on the host */
         if (memchr(b, 0x1a, 3) || memchr(b, 0x1b, 3))
             continue; /* 0F 1A, 0F 1B: NOPs or MPX, by CPU */
         len = (unsigned)sizeof(b);

@@ -70,6 +70,48 @@ static void random_st(struct gen *g, uint8_t *st)
     memcpy(st + 8, &sign_exp, 2);
 }
 
+/* Masks of all, few and many elements, and of the first ones. */
+static uint64_t random_mask(struct gen *g)
+{
+    uint64_t r = rng_u64(&g->r);
+
+    switch (rng_below(&g->r, 8)) {
+    case 0:
+        return ~0UL;
+    case 1:
+        return 0;
+    case 2:
+        return ~0UL >> (r & 63);
+    case 3:
+        return ~0UL << (r & 63);
+    case 4:
+        return r & rng_u64(&g->r) & rng_u64(&g->r);
+    case 5:
+        return r | rng_u64(&g->r);
+    default:
+        return r;
+    }
+}
+
+static void initial_avx512(struct gen *g)
+{
+    uint8_t *x = g->t->init.xsave;
+    uint64_t v;
+
+    for (unsigned i = 0; i < 8; i++) {
+        v = random_mask(g);
+        memcpy(x + XSAVE_K + 8 * i, &v, 8);
+    }
+    for (unsigned i = 0; i < 64; i++) {
+        v = layout_interesting(&g->r);
+        memcpy(x + XSAVE_ZMMH + 8 * i, &v, 8);
+    }
+    for (unsigned i = 0; i < 128; i++) {
+        v = layout_interesting(&g->r);
+        memcpy(x + XSAVE_ZMM + 8 * i, &v, 8);
+    }
+}
+
 static void initial_fpu(struct gen *g)
 {
     uint8_t *x = g->t->init.xsave;
@@ -108,9 +150,15 @@ static void initial_fpu(struct gen *g)
             memcpy(x + XSAVE_YMMH + 8 * i, &v, 8);
         }
     }
+    if (state_xcr0 & XCR0_AVX512 && rng_pct(&g->r, 70))
+        initial_avx512(g);
     if (g->code32) {
         memset(x + XSAVE_XMM + 128, 0, 128);
         memset(x + XSAVE_YMMH + 128, 0, 128);
+        if (state_xcr0 & XCR0_AVX512) {
+            memset(x + XSAVE_ZMMH + 256, 0, 256);
+            memset(x + XSAVE_ZMM, 0, 1024);
+        }
     }
 }
 

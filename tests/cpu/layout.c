@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "cpu/cpu_policy.h"
+
 const struct page layout_pages[] = {
     {CODE_LOW, PERM_R | PERM_W | PERM_X, 0, false},
     {CODE_LOW + 0x1000, PERM_R | PERM_W | PERM_X, 1, false},
@@ -121,16 +123,30 @@ void layout_fill(uint8_t *image, uint64_t seed)
     }
 }
 
+uint64_t state_xcr0;
+unsigned state_bytes;
+struct xsave_layout state_layout;
+
+void state_start(void)
+{
+    struct cpu_source host;
+
+    cpu_source_host(&host);
+    state_xcr0 = XCR0_X87 | XCR0_SSE | XCR0_AVX;
+    if (cpu_xsave_layout(&host, &state_layout) && (host.xcr0 & XCR0_AVX512) == XCR0_AVX512)
+        state_xcr0 |= XCR0_AVX512;
+    state_bytes = xsave_size(&state_layout, state_xcr0);
+}
+
 void state_init_xsave(uint8_t *xsave)
 {
     uint16_t fcw = 0x37f;
     uint32_t mxcsr = 0x1f80;
-    uint64_t bv = 7;
 
     memset(xsave, 0, XSAVE_BYTES);
     memcpy(xsave + XSAVE_FCW, &fcw, sizeof(fcw));
     memcpy(xsave + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
-    memcpy(xsave + XSAVE_BV, &bv, sizeof(bv));
+    memcpy(xsave + XSAVE_BV, &state_xcr0, sizeof(state_xcr0));
 }
 
 void state_normalise_xsave(uint8_t *xsave)
@@ -146,8 +162,9 @@ void state_normalise_xsave(uint8_t *xsave)
     }
     if (!(bv & 2))
         memcpy(xsave + XSAVE_XMM, init + XSAVE_XMM, 256);
-    if (!(bv & 4))
-        memcpy(xsave + XSAVE_YMMH, init + XSAVE_YMMH, 256);
+    for (unsigned i = 2; i < XSAVE_COMPONENTS; i++)
+        if (state_xcr0 >> i & ~bv >> i & 1)
+            memset(xsave + state_layout.offset[i], 0, xsave_component_size(i));
     /*
      * FOP, FIP and FDP: last x87 instruction.  FIP of translated code is an address in the translation cache;
      * AMD's CPUs don't even store them unless an exception is pending (APM vol. 2, 11.5.4).

@@ -139,8 +139,7 @@ struct sw_bytes {
 /* struct ucontext of the kernel; libc's is longer behind what the kernel reads, and agrees up to there. */
 struct frame {
     ucontext_t uc;
-    _Alignas(64) uint8_t xsave[XSAVE_BYTES];
-    uint32_t magic2;
+    _Alignas(64) uint8_t xsave[XSAVE_BYTES + 4]; /* and XSTATE_MAGIC2 */
 };
 
 static struct frame frame;
@@ -193,7 +192,7 @@ static void on_signal(int signo, siginfo_t *si, void *ctx)
     raw->state.rflags = (uint64_t)uc->uc_mcontext.gregs[REG_EFL];
     native_syscall(SYS_arch_prctl, ARCH_GET_FS, (long)&raw->state.fs_base, 0, 0);
     native_syscall(SYS_arch_prctl, ARCH_GET_GS, (long)&raw->state.gs_base, 0, 0);
-    copy_bytes(raw->state.xsave, uc->uc_mcontext.fpregs, XSAVE_BYTES);
+    copy_bytes(raw->state.xsave, uc->uc_mcontext.fpregs, state_bytes);
     native_leave();
 }
 
@@ -201,6 +200,7 @@ static void run_case(struct native_slot *slot)
 {
     mcontext_t *mc = &frame.uc.uc_mcontext;
     struct sw_bytes *sw = (struct sw_bytes *)(frame.xsave + 464);
+    const uint32_t magic2 = XSTATE_MAGIC2;
 
     copy_bytes(frames_hva, slot->image, MEM_BYTES);
     zero_bytes(&slot->raw, sizeof(slot->raw));
@@ -210,12 +210,12 @@ static void run_case(struct native_slot *slot)
     mc->gregs[REG_EFL] = (long long)slot->in.rflags;
     mc->gregs[REG_CSGSFS] =
         (long long)((uint64_t)SEL_DATA << 48 | (slot->code32 ? SEL_CODE_32 : SEL_CODE_64));
-    copy_bytes(frame.xsave, slot->in.xsave, XSAVE_BYTES);
+    copy_bytes(frame.xsave, slot->in.xsave, state_bytes);
     *sw = (struct sw_bytes){.magic1 = XSTATE_MAGIC1,
-                            .extended_size = XSAVE_BYTES + 4,
-                            .xfeatures = 7,
-                            .xstate_size = XSAVE_BYTES};
-    frame.magic2 = XSTATE_MAGIC2;
+                            .extended_size = state_bytes + sizeof(magic2),
+                            .xfeatures = state_xcr0,
+                            .xstate_size = state_bytes};
+    copy_bytes(frame.xsave + state_bytes, (const uint8_t *)&magic2, sizeof(magic2));
     case_serial++;
     in_case = true;
     native_enter(&frame.uc, slot->code32 ? SEL_FS_32 : 0, slot->code32 ? SEL_GS_32 : 0, slot->in.fs_base,

@@ -12,15 +12,28 @@
 static const char *const gpr_names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                           "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
 
-/* Vector registers in the XSAVE image. */
+/* Vector registers in the XSAVE image: offset from where the component is, number of the first one. */
 static const struct {
     const char *name;
-    unsigned offset, stride, bytes, nr;
+    unsigned component, offset, stride, bytes, nr, first;
 } areas[] = {
-    {"fcw", XSAVE_FCW, 0, 2, 1},      {"fsw", XSAVE_FSW, 0, 2, 1}, {"ftw", XSAVE_FTW, 0, 1, 1},
-    {"mxcsr", XSAVE_MXCSR, 0, 4, 1},  {"st", XSAVE_ST, 16, 10, 8}, {"xmm", XSAVE_XMM, 16, 16, 16},
-    {"ymmh", XSAVE_YMMH, 16, 16, 16},
+    {"fcw", 0, XSAVE_FCW, 0, 2, 1, 0}, {"fsw", 0, XSAVE_FSW, 0, 2, 1, 0},
+    {"ftw", 0, XSAVE_FTW, 0, 1, 1, 0}, {"mxcsr", 0, XSAVE_MXCSR, 0, 4, 1, 0},
+    {"st", 0, XSAVE_ST, 16, 10, 8, 0}, {"xmm", 1, XSAVE_XMM, 16, 16, 16, 0},
+    {"ymmh", 2, 0, 16, 16, 16, 0},     {"k", 5, 0, 8, 8, 8, 0},
+    {"zmmh", 6, 0, 32, 32, 16, 0},     {"zmm", 7, 0, 64, 64, 16, 16},
 };
+
+static bool area_there(unsigned a)
+{
+    return state_xcr0 >> areas[a].component & 1;
+}
+
+/* Offset of its register i in the image. */
+static unsigned area_at(unsigned a, unsigned i)
+{
+    return state_layout.offset[areas[a].component] + areas[a].offset + i * areas[a].stride;
+}
 
 /* ---- writing ---- */
 
@@ -71,13 +84,13 @@ void case_write(const struct test_case *t, FILE *f)
     if (t->init.gs_base)
         fprintf(f, "gs_base %#lx\n", t->init.gs_base);
     for (size_t a = 0; a < ARRAY_SIZE(areas); a++)
-        for (unsigned i = 0; i < areas[a].nr; i++) {
-            unsigned off = areas[a].offset + i * areas[a].stride;
+        for (unsigned i = 0; i < areas[a].nr && area_there(a); i++) {
+            unsigned off = area_at(a, i);
 
             if (!memcmp(t->init.xsave + off, init + off, areas[a].bytes))
                 continue;
             if (areas[a].stride)
-                fprintf(f, "%s%u ", areas[a].name, i);
+                fprintf(f, "%s%u ", areas[a].name, areas[a].first + i);
             else
                 fprintf(f, "%s ", areas[a].name);
             write_hex(f, t->init.xsave + off, areas[a].bytes, true);
@@ -141,7 +154,7 @@ static bool read_area(const struct reader *r, const char *key, const char *value
                 continue;
             n = read_hex(r, value, b, areas[a].bytes);
             for (unsigned j = 0; j < n; j++)
-                r->t->init.xsave[areas[a].offset + i * areas[a].stride + j] = b[n - 1 - j];
+                r->t->init.xsave[area_at(a, i) + j] = b[n - 1 - j];
             return true;
         }
     return false;

@@ -12,6 +12,7 @@
  *   rax .. r15, rip, rflags, fs_base, gs_base  VALUE
  *   fcw, fsw, ftw, mxcsr      VALUE
  *   st0 .. st7, xmm0 .. xmm15, ymmh0 .. ymmh15  HEX   most significant digit first
+ *   k0 .. k7, zmmh0 .. zmmh15, zmm16 .. zmm31   HEX   where the host has AVX-512
  */
 #ifndef DIPTYCH_TESTS_CPU_REPLAY_H
 #define DIPTYCH_TESTS_CPU_REPLAY_H

@@ -4,6 +4,7 @@
  * makes is not run (tests/cpu does that); it must stay within the room that the cache keeps free, and its
  * tables must name instructions of the block.
  */
+#include "cpu/xsave.h"
 #include "engine/internal.h"
 #include "fuzz.h"
 #include "mem/machine.h"
@@ -51,6 +52,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     require(kept != NULL);
     domain.vcpu[0] = vcpu;
     vcpu->domain = &domain;
+    vcpu->xcr0 = XCR0_GUEST; /* whatever the host has: nothing is executed */
     vcpu->ops = &ops;
     return 0;
 }

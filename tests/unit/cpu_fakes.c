@@ -122,6 +122,11 @@ void pv_inject_page_fault(struct vcpu *v, uint64_t cr2, uint32_t pfec)
     fake_fault.cr2 = cr2;
 }
 
+void engine_xcr0_set(struct vcpu *v, uint64_t xcr0)
+{
+    v->xcr0 = xcr0;
+}
+
 void engine_task_changed(struct vcpu *v)
 {
     (void)v;

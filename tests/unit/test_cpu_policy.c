@@ -40,6 +40,14 @@ static void all_ones(void *arg, uint32_t leaf, uint32_t subleaf, struct cpuid_re
             *r = (struct cpuid_regs){type | level << 5 | 0xffffc000u, 63, 63, 1};
         }
         break;
+    case 0xd: /* AVX-512's components as AMD places them */
+        if (subleaf >= 5 && subleaf <= 7)
+            *r = (struct cpuid_regs){xsave_component_size(subleaf),
+                                     subleaf == 5   ? 832
+                                     : subleaf == 6 ? 896
+                                                    : 1408,
+                                     0, 0};
+        break;
     case 0x80000000:
         r->eax = 0x80000025;
         break;
@@ -78,12 +86,11 @@ static struct cpuid_regs ask(const struct cpu_policy *p, unsigned id, uint32_t l
 START_TEST(rows_are_in_order)
 {
     /* choose_features() relies on it, and so does anybody who reads the table. */
-    for (unsigned f = 0; f < NR_CPU_FEATURES; f++) {
-        const char *name = cpu_feature_name(f);
-
-        if (f != CPU_AVX_AES && f != CPU_AVX_GFNI)
-            ck_assert_uint_eq(cpu_feature_by_name(name, strlen(name)), f);
-    }
+#define CHECK_NAME(id, name, word, bit, kind, a, b) \
+    if (CPU_WORD_##word != CPU_WORD_NONE)           \
+        ck_assert_uint_eq(cpu_feature_by_name(name, strlen(name)), CPU_##id);
+    CPU_FEATURES(CHECK_NAME)
+#undef CHECK_NAME
 #define CHECK_ORDER(id, name, word, bit, kind, a, b) ck_assert(CPU_##a <= CPU_##id && CPU_##b <= CPU_##id);
     CPU_FEATURES(CHECK_ORDER)
 #undef CHECK_ORDER
@@ -104,20 +111,23 @@ START_TEST(nothing_else_shows)
         ck_assert_uint_eq(r.edx & (1u << 1 | 1u << 3 | 1u << 7 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17),
                           0);
         r = ask(&p, 0, 7, 0);
-        ck_assert_uint_eq(r.eax, 0);
-        ck_assert_uint_eq(r.ebx & ~(1u << 0 | 1u << 3 | 1u << 5 | 1u << 8 | 1u << 9 | 1u << 18 | 1u << 19 |
+        ck_assert_uint_eq(r.eax, 1);
+        ck_assert_uint_eq(r.ebx & ~(1u << 16 | 1u << 17 | 1u << 21 | 1u << 28 | 1u << 30 | 1u << 31 |
+                                    1u << 0 | 1u << 3 | 1u << 5 | 1u << 8 | 1u << 9 | 1u << 18 | 1u << 19 |
                                     1u << 23 | 1u << 24 | 1u << 29),
                           0);
-        ck_assert_uint_eq(r.ecx, 1u << 8 | 1u << 9 | 1u << 10);
-        ck_assert_uint_eq(r.edx, 1u << 4);
-        ck_assert_uint_eq(ask(&p, 0, 7, 1).eax, 0);
+        ck_assert_uint_eq(r.ecx,
+                          1u << 1 | 1u << 6 | 1u << 8 | 1u << 9 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 14);
+        ck_assert_uint_eq(r.edx, 1u << 4 | 1u << 8);
+        ck_assert_uint_eq(ask(&p, 0, 7, 1).eax, 1u << 5);
+        ck_assert_uint_eq(ask(&p, 0, 7, 2).eax, 0);
         ck_assert_uint_eq(ask(&p, 0, 0x80000007, 0).edx, 0);
         ck_assert_uint_eq(ask(&p, 0, 0xa, 0).eax, 0);
         ck_assert_uint_eq(ask(&p, 0, 0x14, 0).ebx, 0);
         ck_assert_uint_eq(ask(&p, 0, 0x8000000a, 0).edx, 0);
-        ck_assert_uint_eq(ask(&p, 0, 0xd, 0).eax, 7);
+        ck_assert_uint_eq(ask(&p, 0, 0xd, 0).eax, 0xe7);
         ck_assert_uint_eq(ask(&p, 0, 0xd, 1).eax, 7);
-        ck_assert_uint_eq(ask(&p, 0, 0xd, 5).eax, 0);
+        ck_assert_uint_eq(ask(&p, 0, 0xd, 9).eax, 0);
         ck_assert(cpu_policy_has(&p, CPU_SEP) == (i == 0));
         ck_assert(cpu_policy_has(&p, CPU_TOPOEXT) == (i == 1));
         /* AMD repeats the common bits, Intel doesn't. */
@@ -141,6 +151,20 @@ START_TEST(removal_takes_dependents)
     ck_assert_uint_eq(ask(&p, 0, 0xd, 0).ecx, 576);
     ck_assert_uint_eq(ask(&p, 0, 0xd, 2).eax, 0);
 
+    p = build(&s, 1, "avx512vl");
+    ck_assert(cpu_policy_has(&p, CPU_AVX512DQ) && cpu_policy_has(&p, CPU_AVX512_VAES));
+    ck_assert(!cpu_policy_has(&p, CPU_AVX512BW) && !cpu_policy_has(&p, CPU_AVX512DQ_VL) &&
+              !cpu_policy_has(&p, CPU_AVX512VL_VAES) && !cpu_policy_has(&p, CPU_AVX512_BF16));
+    ck_assert_uint_eq(p.xcr0_mask, 0xe7);
+    ck_assert_uint_eq(ask(&p, 0, 7, 0).eax, 0);
+
+    p = build(&s, 1, "avx512f");
+    ck_assert(!cpu_policy_has(&p, CPU_AVX512CD) && !cpu_policy_has(&p, CPU_AVX512_VPOPCNTDQ) &&
+              cpu_policy_has(&p, CPU_AVX2));
+    ck_assert_uint_eq(p.xcr0_mask, 7);
+    ck_assert_uint_eq(ask(&p, 0, 0xd, 0).ecx, 832);
+    ck_assert_uint_eq(ask(&p, 0, 0xd, 6).eax, 0);
+
     p = build(&s, 1, "xsave");
     ck_assert(!cpu_policy_has(&p, CPU_AVX) && !cpu_policy_has(&p, CPU_XGETBV1));
     ck_assert_uint_eq(p.xcr0_mask, 0);
@@ -155,6 +179,29 @@ START_TEST(removal_takes_dependents)
     ck_assert_ptr_nonnull(strstr(why, "'nosuch'"));
     ck_assert_int_eq(cpu_policy_build(&p, &s, 1, "sse2", why, sizeof(why)), -1);
     ck_assert_ptr_nonnull(strstr(why, "sse2"));
+}
+END_TEST
+
+/* AVX-512 as offered: its bits, its state, and where that is. */
+START_TEST(avx512)
+{
+    struct cpu_source s = made_up("AuthenticAMD");
+    struct cpu_policy p = build(&s, 1, NULL);
+
+    ck_assert(cpu_policy_has(&p, CPU_AVX512F) && cpu_policy_has(&p, CPU_AVX512_BF16));
+    ck_assert_uint_eq(p.xcr0_mask, 0xe7);
+    ck_assert_uint_eq(ask(&p, 0, 7, 0).ebx >> 16 & 1, 1);
+    ck_assert_uint_eq(ask(&p, 0, 7, 0).eax, 1);
+    ck_assert_uint_eq(ask(&p, 0, 7, 1).eax, 1 << 5);
+    ck_assert_uint_eq(ask(&p, 0, 0xd, 0).ecx, 2432);
+    ck_assert_uint_eq(ask(&p, 0, 0xd, 7).ebx, 1408);
+    fake_vcpu.xcr0 = 0xe7;
+    ck_assert_uint_eq(ask(&p, 0, 0xd, 0).ebx, 2432);
+    ck_assert_uint_eq(ask(&p, 0, 0xd, 1).ebx, 2432);
+    s.xcr0 = 7; /* the host's kernel doesn't keep its state */
+    p = build(&s, 1, NULL);
+    ck_assert(cpu_policy_has(&p, CPU_AVX2) && !cpu_policy_has(&p, CPU_AVX512F) &&
+              !cpu_policy_has(&p, CPU_AVX512_VNNI));
 }
 END_TEST
 
@@ -282,7 +329,7 @@ START_TEST(dynamic)
         ck_assert_uint_eq(ask(p, 0, 0xd, 0).ebx, 576);
         fake_vcpu.xcr0 = 7;
         ck_assert_uint_eq(ask(p, 0, 0xd, 0).ebx, 832);
-        ck_assert_uint_eq(ask(p, 0, 0xd, 0).ecx, 832);
+        ck_assert_uint_eq(ask(p, 0, 0xd, 0).ecx, xsave_size(&p->xsave, p->xcr0_mask));
     }
 }
 END_TEST
@@ -336,11 +383,14 @@ START_TEST(instructions)
         {"\xc4\xe2\x78\xf2\xc0", CPU_BMI1},    /* andn */
         {"\xf3\x0f\xbc\xc0", CPU_FPU},         /* tzcnt: or bsf */
         {"\xf3\x0f\xb8\xc0", CPU_POPCNT},
-        {"\xf3\x0f\xae\xc0", CPU_FSGSBASE},      /* rdfsbase */
-        {"\xf3\x0f\x1e\xfa", CPU_FPU},           /* endbr64 */
-        {"\x62\xf1\x7c\x48\x58\xc1", CPU_NEVER}, /* vaddps zmm */
-        {"\x0f\x01\xca", CPU_NEVER},             /* clac */
-        {"\xf3\x0f\xc7\xf8", CPU_NEVER},         /* rdpid */
+        {"\xf3\x0f\xae\xc0", CPU_FSGSBASE},         /* rdfsbase */
+        {"\xf3\x0f\x1e\xfa", CPU_FPU},              /* endbr64 */
+        {"\x62\xf1\x7c\x48\x58\xc1", CPU_AVX512F},  /* vaddps zmm */
+        {"\x62\xf1\x7c\x08\x58\xc1", CPU_AVX512VL}, /* vaddps xmm */
+        {"\xc4\xe1\xf8\x90\xc1", CPU_AVX512BW},     /* kmovq */
+        {"\x62\xf5\x7c\x48\x58\xc1", CPU_NEVER},    /* vaddph zmm */
+        {"\x0f\x01\xca", CPU_NEVER},                /* clac */
+        {"\xf3\x0f\xc7\xf8", CPU_NEVER},            /* rdpid */
         {"\x9f", CPU_LAHF_LM},
     };
 
@@ -360,6 +410,7 @@ int main(void)
     tcase_add_test(t, rows_are_in_order);
     tcase_add_test(t, nothing_else_shows);
     tcase_add_test(t, removal_takes_dependents);
+    tcase_add_test(t, avx512);
     tcase_add_test(t, poor_hosts);
     tcase_add_test(t, topology);
     tcase_add_test(t, host);

@@ -43,6 +43,9 @@ START_TEST(levels)
 {
     ck_assert_int_eq(parse("x86-64-v3"), 0);
     ck_assert(!masked("avx2") && !masked("sse4_2") && masked("aes"));
+    ck_assert(masked("avx512f"));
+    ck_assert_int_eq(parse("x86-64-v4"), 0);
+    ck_assert(!masked("avx512f") && !masked("avx2") && masked("avx512_vnni"));
     ck_assert_int_eq(parse("x86-64-v2,+aes"), 0);
     ck_assert(masked("avx2") && masked("xsave") && !masked("sse4_2") && !masked("aes") && masked("sha_ni"));
     ck_assert_int_eq(parse("x86-64"), 0);

@@ -292,7 +292,11 @@ START_TEST(xcr0)
     RUN_FAULT("\x0f\x01\xd1", VEC_GP, 0);
     v->gpr[RAX] = 5; /* AVX without SSE */
     RUN_FAULT("\x0f\x01\xd1", VEC_GP, 0);
-    v->gpr[RAX] = 0xe7; /* AVX-512 */
+    v->gpr[RAX] = 0x67; /* a part of AVX-512 */
+    RUN_FAULT("\x0f\x01\xd1", VEC_GP, 0);
+    v->gpr[RAX] = 0xe3; /* without AVX */
+    RUN_FAULT("\x0f\x01\xd1", VEC_GP, 0);
+    v->gpr[RAX] = 0x207; /* and PKRU */
     RUN_FAULT("\x0f\x01\xd1", VEC_GP, 0);
     v->gpr[RAX] = 3;
     v->gpr[RCX] = 7;

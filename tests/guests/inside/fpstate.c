@@ -1,10 +1,10 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * x87, SSE and AVX registers and their control words belong to each task: they survive preemption, system
- * calls, signals and fork. A hypervisor (or a helper of its translator) that touches a vector register
- * without saving it, or loses the upper half of a YMM register, or mishandles the lazy-switching hypercall,
- * mixes them up.
+ * x87, SSE, AVX and AVX-512 registers and their control words belong to each task: they survive preemption,
+ * system calls, signals and fork. A hypervisor (or a helper of its translator) that touches a vector register
+ * without saving it, or loses the upper half of a YMM or ZMM register, or a mask, or mishandles the
+ * lazy-switching hypercall, mixes them up.
  */
 #include "check.h"
 
@@ -20,7 +20,13 @@ struct state {
     uint32_t mxcsr;
 };
 
-static int avx;
+/* And of AVX-512: the first eight registers in full, the last eight where there are so many, masks. */
+struct wide_state {
+    unsigned char zmm[8][64], last[8][64];
+    uint16_t k[8];
+};
+
+static int avx, avx512;
 
 static void state_make(struct state *s, unsigned seed)
 {
@@ -93,10 +99,57 @@ static void state_check(unsigned seed, unsigned spins)
     CHECK_EQ(out.mxcsr, in.mxcsr);
 }
 
+#ifdef __x86_64__
+#define LAST(move) move
+#else
+#define LAST(move)
+#endif
+
+#define LOAD(i, j)                      \
+    "vmovdqu64 64*" #i "(%0), %%zmm" #i \
+    "\n" LAST("vmovdqu64 512+64*" #i "(%0), %%zmm" #j "\n") "kmovw 1024+2*" #i "(%0), %%k" #i "\n"
+#define STORE(i, j)                 \
+    "vmovdqu64 %%zmm" #i ", 64*" #i \
+    "(%1)\n" LAST("vmovdqu64 %%zmm" #j ", 512+64*" #i "(%1)\n") "kmovw %%k" #i ", 1024+2*" #i "(%1)\n"
+#define EACH(X) X(0, 24) X(1, 25) X(2, 26) X(3, 27) X(4, 28) X(5, 29) X(6, 30) X(7, 31)
+
+static void wide_make(struct wide_state *s, unsigned seed)
+{
+    uint32_t random = seed * 2654435761u + 1;
+
+    for (size_t i = 0; i < sizeof(*s); i++)
+        ((unsigned char *)s)[i] = (unsigned char)random_next(&random);
+}
+
+/* As state_carry() and state_check(), of AVX-512. */
+__attribute__((noinline)) static void wide_carry(const struct wide_state *in, struct wide_state *out,
+                                                 unsigned spins)
+{
+    __asm__ volatile(EACH(LOAD) "1: subl $1, %2\n jnz 1b\n" EACH(STORE) "vzeroupper"
+                     : "+r"(in), "+r"(out), "+r"(spins)
+                     :
+                     : "memory", "cc");
+}
+
+static void wide_check(unsigned seed, unsigned spins)
+{
+    struct wide_state in, out;
+
+    wide_make(&in, seed);
+    out = in;
+    memset(out.zmm, 0xee, sizeof(out.zmm));
+    LAST(memset(out.last, 0xee, sizeof(out.last));)
+    memset(out.k, 0xee, sizeof(out.k));
+    wide_carry(&in, &out, spins);
+    CHECK(memcmp(&in, &out, sizeof(in)) == 0);
+}
+
 static void *carry_on(void *argument)
 {
     for (unsigned i = 0; i < 60; i++) {
         state_check((unsigned)(uintptr_t)argument + i * 16, 200000);
+        if (avx512)
+            wide_check((unsigned)(uintptr_t)argument + i * 16, 200000);
         sched_yield();
     }
     return NULL;
@@ -109,6 +162,8 @@ static void on_alarm(int number)
 {
     (void)number;
     state_check(4242u + (unsigned)alarms, 100);
+    if (avx512)
+        wide_check(4242u + (unsigned)alarms, 100);
     alarms++;
 }
 
@@ -118,6 +173,7 @@ int main(void)
     pthread_t threads[6];
 
     avx = __builtin_cpu_supports("avx");
+    avx512 = __builtin_cpu_supports("avx512f");
     _Static_assert(__builtin_offsetof(struct state, st) == 256 &&
                        __builtin_offsetof(struct state, fcw) == 288,
                    "as the asm has it");
@@ -138,7 +194,10 @@ int main(void)
     setitimer(ITIMER_REAL, &often, NULL);
     for (unsigned i = 0; alarms < 100; i++) {
         CHECK(i < 1000000);
-        state_check(7 + i, 100000);
+        if (avx512 && i % 2)
+            wide_check(7 + i, 100000);
+        else
+            state_check(7 + i, 100000);
     }
     setitimer(ITIMER_REAL, &never, NULL);
     for (int process = 0; process < 2; process++) {

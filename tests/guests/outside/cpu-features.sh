@@ -18,7 +18,7 @@ flags
 host=" $(sed -n 's/^flags[^:]*: //p' /proc/cpuinfo | head -n 1) "
 missing=
 for feature in fpu cmov cx8 fxsr sse sse2 pni ssse3 cx16 sse4_1 sse4_2 movbe popcnt aes pclmulqdq xsave avx \
-    f16c fma avx2 bmi1 bmi2 lm nx syscall; do
+    f16c fma avx2 avx512f avx512vl avx512bw bmi1 bmi2 lm nx syscall; do
     case $host in *" $feature "*) ;; *) continue ;; esac
     case $flags in *" $feature "*) ;; *) missing="$missing $feature" ;; esac
 done

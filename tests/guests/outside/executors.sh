@@ -19,7 +19,7 @@ if ! grep -q '^direct execution: yes' "$work/out"; then
 fi
 
 hostile=hostile,hostilecalls,hostileplace,hostilepages,hostilestate,hostileload
-others=memory,pagestorm,signals,signalstorm,siginfo,edges,threads,processes,jit,smc,fpstate,xstate,singlestep
+others=memory,pagestorm,signals,signalstorm,siginfo,edges,threads,processes,jit,smc,fpstate,xstate,masked,singlestep
 others=$others,compat,entry32,segments,vsyscall,tracer
 
 # executor HOW VCPUS TESTS
