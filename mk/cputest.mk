@@ -10,7 +10,8 @@ CPUTEST_OBJS := $(call obj,$(CPUTEST_SRCS))
 # What the engine needs, and nothing of the panels.
 CPUTEST_HV_OBJS := $(call obj,$(wildcard hypervisor/direct/*.[cS] \
 	hypervisor/engine/*.c hypervisor/engine/*.S hypervisor/base/*.c) \
-	hypervisor/cpu/cpu_policy.c hypervisor/cpu/domain.c hypervisor/cpu/vcpu.c hypervisor/cpu/isa_feature.c hypervisor/mem/machine.c)
+	hypervisor/cpu/cpu_policy.c hypervisor/cpu/domain.c hypervisor/cpu/vcpu.c \
+	hypervisor/cpu/isa_feature.c hypervisor/mem/machine.c)
 CPUTEST_ARGS ?=
 
 EXTRA_TESTS += $(B)/tests/cputest $(B)/tests/cputest-direct

@@ -65,8 +65,9 @@ struct guest_ops {
     /* ---- for direct execution of user code; all NULL: there is none ---- */
 
     /*
-     * What identifies the user's address space; 0: there is none. The lower USER_SPACE_BASE_BITS are the frame
-     * of its page-table base, the upper ones tell processes apart that have the same frame one after the other.
+     * What identifies the user's address space; 0: there is none. The lower USER_SPACE_BASE_BITS are the
+     * frame of its page-table base, the upper ones tell processes apart that have the same frame one after
+     * the other.
      */
     uint64_t (*user_space)(const struct vcpu *v);
 

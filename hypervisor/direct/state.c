@@ -21,6 +21,8 @@
 
 /* Standard XSAVE format (SDM vol. 1, 13.4). */
 #define XSAVE_MXCSR       24u
+#define XSAVE_ST          32u
+#define XSAVE_ST_BYTES    128u
 #define XSAVE_XMM         160u
 #define XSAVE_XMM_BYTES   256u
 #define XSAVE_SW_RESERVED 464u
@@ -80,7 +82,8 @@ bool state_begin(struct space *sp)
 
 /*
  * What a guest with this XCR0 may have of an image, with nothing else in its header, and no bit that XRSTOR
- * faults on. Components that aren't in use stay as they are in memory, where nobody loads them from.
+ * faults on. Of components that aren't in use the image may hold what another process had in them: user code
+ * can read the frame, so that isn't taken over. (Extended ones stay as they are, which is its own.)
  */
 static void fpu_image(uint8_t *to, const uint8_t *from, uint64_t xcr0)
 {
@@ -97,10 +100,14 @@ static void fpu_image(uint8_t *to, const uint8_t *from, uint64_t xcr0)
     memcpy(&mxcsr, from + XSAVE_MXCSR, sizeof(mxcsr));
     mxcsr &= MXCSR_MASK;
     memcpy(to + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
-    if (!(used & XCR0_SSE) && mxcsr != MXCSR_INIT) {
-        used |= XCR0_SSE;
-        memset(to + XSAVE_XMM, 0, XSAVE_XMM_BYTES);
+    if (!(used & XCR0_X87)) {
+        memset(to, 0, XSAVE_MXCSR);
+        memset(to + XSAVE_ST, 0, XSAVE_ST_BYTES);
     }
+    if (!(used & XCR0_SSE))
+        memset(to + XSAVE_XMM, 0, XSAVE_XMM_BYTES);
+    if (!(used & XCR0_SSE) && mxcsr != MXCSR_INIT)
+        used |= XCR0_SSE;
     for (unsigned i = 2; i < XSAVE_COMPONENTS; i++)
         if (used >> i & 1)
             memcpy(to + host.xsave.offset[i], from + host.xsave.offset[i], xsave_component_size(i));

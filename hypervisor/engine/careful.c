@@ -78,7 +78,9 @@ static uint64_t elements_of(uint32_t desc)
     return elements;
 }
 
-/* The next bytes [*from, *to) of an operand that count, from *from on, without a gap. False: there are none. */
+/*
+ * The next bytes [*from, *to) of an operand that count, from *from on, without a gap. False: there are none.
+ */
 static bool next_run(const struct careful_access *a, unsigned *from, unsigned *to)
 {
     unsigned n = a->size, i = *from;

@@ -4,7 +4,8 @@
  *
  * Files: emulate.c (fetch, dispatch, memory access), emulate_decode.c (decoder; heavy), emulate_state.c
  * (FXSAVE, XSAVE and their kin), emulate_integer.c (stack frames, decimal arithmetic, BOUND and the like),
- * emulate_vector.c (masked moves, gathers and scatters), emulate_x87.c (FNSTENV and its like, and the x87 pointers).
+ * emulate_vector.c (masked moves, gathers and scatters), emulate_x87.c (FNSTENV and its like, and the x87
+ * pointers).
  */
 #ifndef DIPTYCH_ENGINE_EMULATE_H
 #define DIPTYCH_ENGINE_EMULATE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * FXSAVE, XSAVE and their kin: they act on areas larger than a probe covers. The guest's x87/SSE/AVX/AVX-512
- * state is live in the host CPU, so the host's own instruction moves it, with the guest's XCR0 as the mask (SDM vol.
- * 1, 13; vol. 2, FXSAVE).
+ * state is live in the host CPU, so the host's own instruction moves it, with the guest's XCR0 as the mask
+ * (SDM vol. 1, 13; vol. 2, FXSAVE).
  *
  * The host runs in 64-bit mode, where the instructions move all 16 vector registers. For a guest that is not
  * in 64-bit mode the upper eight are put back: in the area when saving, in the CPU when restoring.
@@ -327,7 +327,10 @@ static bool area_there(struct engine_vcpu *e, const struct emulated_insn *in, un
     return true;
 }
 
-/* The extended components that are asked for; of those that aren't in use it is only seen that they are there. */
+/*
+ * The extended components that are asked for; of those that aren't in use it is only seen that they are
+ * there.
+ */
 static bool read_components(struct engine_vcpu *e, const struct emulated_insn *in, struct state_area *copy,
                             uint64_t mask, struct guest_fault *f)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Masked moves, gathers and scatters: vector instructions that access memory element by element, and only where a mask
- * says so.
+ * Masked moves, gathers and scatters: vector instructions that access memory element by element, and only
+ * where a mask says so.
  *
  * Light: the guest's vector registers are the host's. They are moved to and from memory by number; the
  * compiler knows nothing of them and uses none.

@@ -241,7 +241,9 @@ bool insn_kills_flags(const ZydisDecodedInstruction *d);
 bool insn_changes_flags(const ZydisDecodedInstruction *d);
 
 /* ---- trans_evex.c ---- */
-/* The instruction up to its opcode; registers are the host's, or those that aren't general ones as they are. */
+/*
+ * The instruction up to its opcode; registers are the host's, or those that aren't general ones as they are.
+ */
 void emit_evex(struct trans *t, bool w, unsigned reg, unsigned rm, unsigned vvvv, bool mem, unsigned mem_base,
                unsigned mem_index);
 /* ACCESS_MASKED() of an operand of which masked elements don't fault; 0: it is accessed as a whole. */

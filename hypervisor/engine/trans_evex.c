@@ -2,10 +2,10 @@
 /*
  * EVEX: the prefix, and masked memory operands (SDM vol. 2, 2.7).
  *
- * Elements of memory that the mask leaves out aren't accessed, so they don't fault. The inline probe is of the
- * whole operand all the same: if it succeeds nothing can fault, and the host's instruction does what the mask
- * says. If it doesn't, nothing has been said (insn_info.masked): the careful form looks again, element by
- * element (careful.c), by what evex_access_mask() has told it.
+ * Elements of memory that the mask leaves out aren't accessed, so they don't fault. The inline probe is of
+ * the whole operand all the same: if it succeeds nothing can fault, and the host's instruction does what the
+ * mask says. If it doesn't, nothing has been said (insn_info.masked): the careful form looks again, element
+ * by element (careful.c), by what evex_access_mask() has told it.
  */
 #include "engine/trans.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The common case: an instruction is copied with its registers renamed and its memory operand replaced by
- * [T0 + T1] (or [T0]) behind a probe.
+ * The common case: an instruction is copied with its registers renamed and its memory operand replaced by [T0
+ * + T1] (or [T0]) behind a probe.
  *
  * Works on encodings, not on mnemonics, so it serves integer, x87, MMX, SSE, AVX and AVX-512 instructions
- * alike: prefixes, REX/VEX/EVEX and ModRM are rebuilt, the opcode and the immediate are taken as they are.  What needs
- * care:
+ * alike: prefixes, REX/VEX/EVEX and ModRM are rebuilt, the opcode and the immediate are taken as they are.
+ * What needs care:
  *  - registers that live in memory are loaded into scratch before and stored after;
  *  - an instruction with an implicit or high-byte use of guest rcx runs with guest rcx in host rcx;
  *  - AH..BH can't stand beside a REX prefix, so then the host address is put in one legacy register;
@@ -209,7 +209,9 @@ static unsigned reg_mask(const struct trans *t)
     return mode64(t) ? 31 : 7;
 }
 
-/* VEX.W and EVEX.W choose between 32- and 64-bit general registers in 64-bit mode only (SDM vol. 2, 2.3.5.5). */
+/*
+ * VEX.W and EVEX.W choose between 32- and 64-bit general registers in 64-bit mode only (SDM vol. 2, 2.3.5.5).
+ */
 static bool vex_w(const struct trans *t)
 {
     const struct insn *in = t->in;

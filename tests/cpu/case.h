@@ -70,7 +70,9 @@ extern struct xsave_layout state_layout;
 
 void state_start(void);
 
-/* In hardware's order of registers. xsave is XSAVE's standard format, header normal: XSTATE_BV = state_xcr0. */
+/*
+ * In hardware's order of registers. xsave is XSAVE's standard format, header normal: XSTATE_BV = state_xcr0.
+ */
 struct cpu_state {
     uint64_t gpr[16];
     uint64_t rip;
@@ -97,9 +99,11 @@ struct cpu_state {
 /* Power-on values of all components. */
 void state_init_xsave(uint8_t *xsave);
 
-/* Puts components that XSTATE_BV says are in their initial state there, clears what has no meaning (padding,
- * reserved, the last-instruction pointers), sets XSTATE_BV = state_xcr0: two images of equal state become equal
- * bytes. */
+/*
+ * Puts components that XSTATE_BV says are in their initial state there, clears what has no meaning (padding,
+ * reserved, the last-instruction pointers), sets XSTATE_BV = state_xcr0: two images of equal state become
+ * equal bytes.
+ */
 void state_normalise_xsave(uint8_t *xsave);
 
 /* ---- test case ---- */

@@ -1,10 +1,10 @@
 /* width: 64 32 */
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * AVX-512 at the edge of memory: what a mask leaves out is neither read nor written nor faults, be it in a page
- * that isn't there, in one that may not be written to, or on the other side of a page's end; what it doesn't
- * leave out faults, and nothing has happened then but for the elements that a gather or scatter has done. A
- * hypervisor that looks at the whole operand, or at none of it, fails here.
+ * AVX-512 at the edge of memory: what a mask leaves out is neither read nor written nor faults, be it in a
+ * page that isn't there, in one that may not be written to, or on the other side of a page's end; what it
+ * doesn't leave out faults, and nothing has happened then but for the elements that a gather or scatter has
+ * done. A hypervisor that looks at the whole operand, or at none of it, fails here.
  */
 #include "check.h"
 

@@ -19,8 +19,8 @@ if ! grep -q '^direct execution: yes' "$work/out"; then
 fi
 
 hostile=hostile,hostilecalls,hostileplace,hostilepages,hostilestate,hostileload
-others=memory,pagestorm,signals,signalstorm,siginfo,edges,threads,processes,jit,smc,fpstate,xstate,masked,singlestep
-others=$others,compat,entry32,segments,vsyscall,tracer
+others=memory,pagestorm,signals,signalstorm,siginfo,edges,threads,processes,jit,smc,fpstate,xstate
+others=$others,masked,singlestep,compat,entry32,segments,vsyscall,tracer
 
 # executor HOW VCPUS TESTS
 executor() {
