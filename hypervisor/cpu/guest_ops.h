@@ -36,6 +36,8 @@ struct user_region {
 #define USER_PAGE_W 2u
 #define USER_PAGE_X 4u
 
+#define USER_SPACE_BASE_BITS 40u
+
 #define USER_REGION_SHIFT 21u
 #define USER_REGION_PAGES 512u
 
@@ -62,7 +64,10 @@ struct guest_ops {
 
     /* ---- for direct execution of user code; all NULL: there is none ---- */
 
-    /* What identifies the user's address space: the frame of its page-table base; 0: there is none. */
+    /*
+     * What identifies the user's address space; 0: there is none. The lower USER_SPACE_BASE_BITS are the frame
+     * of its page-table base, the upper ones tell processes apart that have the same frame one after the other.
+     */
     uint64_t (*user_space)(const struct vcpu *v);
 
     /*

@@ -554,6 +554,31 @@ static struct space *space_make(struct direct *d, uint64_t key)
     return sp;
 }
 
+static bool same_base(uint64_t a, uint64_t b)
+{
+    return ((a ^ b) & ((1ul << USER_SPACE_BASE_BITS) - 1)) == 0;
+}
+
+/*
+ * Another process has the page-table base that was the space's, and gets its stub: what is mapped there is
+ * found to be wrong as after any other change of the tables, but what the last one has left in the stub's own
+ * pages must go. False: the stub is gone.
+ */
+static bool space_inherit(struct direct *d, struct space *sp, uint64_t key)
+{
+    struct stub_record old;
+
+    if (sp->stub.nr_calls > 0 && !calls_do(d, sp))
+        return false;
+    old = sp->stub.slot->record;
+    memset(sp->stub.slot, 0, sizeof(*sp->stub.slot));
+    /* The selectors that the CPU has there still. */
+    sp->stub.slot->record = (struct stub_record){.ds = old.ds, .es = old.es, .fs = old.fs, .gs = old.gs};
+    sp->stub.written = 0;
+    sp->key = key;
+    return true;
+}
+
 struct space *space_enter(struct direct *d, struct vcpu *v)
 {
     uint64_t key = v->ops->user_space(v);
@@ -571,12 +596,16 @@ struct space *space_enter(struct direct *d, struct vcpu *v)
                 return NULL;
     }
     for (unsigned i = 0; i < SPACES && !sp; i++)
-        if (d->space[i].key == key)
+        if (same_base(d->space[i].key, key))
             sp = &d->space[i];
     if (!sp)
         sp = space_make(d, key);
     if (!sp)
         return NULL;
+    if (sp->key != key && !space_inherit(d, sp, key)) {
+        space_drop(d, sp);
+        return NULL;
+    }
     sp->last_used = ++d->clock;
     /*
      * Code may be executed as 32-bit code, too, from now on: all that is executable is to be looked through

@@ -127,21 +127,27 @@ reserved:
 
 /* ---- for direct execution ---- */
 
-uint64_t pv_user_space(const struct vcpu *v)
-{
-    return v->pv->cr3_user.n;
-}
-
 /*
  * Another process that gets the same base later has another version of it, or at least of its upper bits
  * (mm_types.c).
  */
+static uint64_t base_user(mfn_t base)
+{
+    return machine_frame(base)->version >> VERSION_CHANGES_BITS;
+}
+
+uint64_t pv_user_space(const struct vcpu *v)
+{
+    mfn_t base = v->pv->cr3_user;
+
+    return base.n == 0 ? 0 : base.n | base_user(base) << USER_SPACE_BASE_BITS;
+}
+
 uint64_t pv_user_task(const struct vcpu *v)
 {
-    uint64_t base = v->pv->cr3_user.n;
+    mfn_t base = v->pv->cr3_user;
 
-    return (base << 32 | (uint64_t)(machine_frame(MFN(base))->version >> VERSION_CHANGES_BITS) << 56) ^
-           v->pv->kernel_sp;
+    return (base.n << 32 | base_user(base) << 56) ^ v->pv->kernel_sp;
 }
 
 /*

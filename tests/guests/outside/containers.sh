@@ -51,6 +51,13 @@ if [ "$direct" = yes ]; then
 else
     skip container-profile-direct "the doctor says that this host has no direct execution"
 fi
+# Direct execution needs no ptrace.
+lives container-profile-no-ptrace "$stage/confine" --no-ptrace
+if [ "$direct" = yes ]; then
+    speaks_of_translation container-profile-no-ptrace-direct 0
+else
+    skip container-profile-no-ptrace-direct "the doctor says that this host has no direct execution"
+fi
 # Whatever would let user code run directly is refused; and there is one CPU.
 lives container-profile-no-listener "$stage/confine" --no-listener --no-ptrace taskset -c "$first_cpu"
 speaks_of_translation container-profile-no-listener-said 1
