@@ -25,11 +25,25 @@ static void fix_missing_base(struct insn *in)
     }
 }
 
+/*
+ * Zydis 4.0 takes F3 90 for PAUSE whatever REX says; with REX.B it is XCHG of R8 (SDM vol. 2, XCHG), where F3
+ * means nothing. Puts a prefix that means nothing either in its place.
+ */
+static bool is_no_pause(const struct insn *in, const uint8_t *bytes, uint8_t *plain)
+{
+    if (in->d.mnemonic != ZYDIS_MNEMONIC_PAUSE || !in->d.raw.rex.B)
+        return false;
+    for (unsigned i = 0; i < in->d.length; i++)
+        plain[i] = bytes[i] == 0xf3 ? 0x3e : bytes[i];
+    return true;
+}
+
 int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, uint32_t mode)
 {
     static ZydisDecoder decoder[3];
     static bool ready;
     ZyanStatus s;
+    uint8_t plain[15];
     unsigned which = mode & MODE_64 ? 0 : mode & MODE_32 ? 1 : 2;
 
     if (!ready) {
@@ -44,6 +58,8 @@ int decode_insn(struct insn *in, const uint8_t *bytes, size_t n, uint64_t va, ui
     if (n > 15)
         n = 15;
     s = ZydisDecoderDecodeFull(&decoder[which], bytes, n, &in->d, in->op);
+    if (ZYAN_SUCCESS(s) && is_no_pause(in, bytes, plain))
+        s = ZydisDecoderDecodeFull(&decoder[which], plain, in->d.length, &in->d, in->op);
     if (ZYAN_SUCCESS(s)) {
         fix_missing_base(in);
         in->va = va;

@@ -60,7 +60,7 @@ int cache_init(struct engine_vcpu *e, size_t bytes)
     struct code_cache *c = &e->cache;
 
     c->size = bytes ? bytes : CACHE_DEFAULT;
-    c->max_blocks = (uint32_t)(c->size / 128);
+    c->max_blocks = (uint32_t)(c->size / 256); /* they take 680 bytes, on average */
     c->max_exits = c->max_blocks * 3;
     c->max_infos = c->max_blocks * 8;
     c->max_places = c->max_blocks * 8;
