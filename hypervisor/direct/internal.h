@@ -138,6 +138,7 @@ struct host {
     uint64_t lowest;         /* vm.mmap_min_addr */
     uint8_t sw_reserved[48]; /* of each frame's XSAVE area: what the kernel wants to see there again */
     uint32_t xsave_size;     /* of that area; 0: no frame has been seen yet */
+    uint32_t mxcsr_mask;     /* bits of MXCSR that may be set (SDM vol. 1, 11.6.6); AMD's have bit 17 */
 };
 
 extern struct host host;

@@ -21,6 +21,7 @@
 
 /* Standard XSAVE format (SDM vol. 1, 13.4). */
 #define XSAVE_MXCSR       24u
+#define XSAVE_MXCSR_MASK  28u
 #define XSAVE_ST          32u
 #define XSAVE_ST_BYTES    128u
 #define XSAVE_XMM         160u
@@ -28,7 +29,6 @@
 #define XSAVE_SW_RESERVED 464u
 
 #define MXCSR_INIT 0x1f80u
-#define MXCSR_MASK 0xffffu
 
 /* What the kernel keeps in a frame (asm/sigcontext.h, asm/ucontext.h of its UAPI headers). */
 #define SW_MAGIC1        0x46505853u
@@ -73,6 +73,7 @@ bool state_begin(struct space *sp)
         return false;
     memcpy(host.sw_reserved, fp + XSAVE_SW_RESERVED, sizeof(host.sw_reserved));
     host.xsave_size = size;
+    memcpy(&host.mxcsr_mask, fp + XSAVE_MXCSR_MASK, sizeof(host.mxcsr_mask));
     sp->frame = sp->stub.event.arg;
     sp->fpstate = f->fpstate;
     return true;
@@ -98,7 +99,7 @@ static void fpu_image(uint8_t *to, const uint8_t *from, uint64_t xcr0)
      * 13.6); the kernel would take MXCSR to be initial, too.
      */
     memcpy(&mxcsr, from + XSAVE_MXCSR, sizeof(mxcsr));
-    mxcsr &= MXCSR_MASK;
+    mxcsr &= host.mxcsr_mask;
     memcpy(to + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
     if (!(used & XCR0_X87)) {
         memset(to, 0, XSAVE_MXCSR);
